@@ -1,0 +1,5 @@
+"""``python -m layergeom`` is the command line."""
+
+from layergeom.cli import main
+
+main()

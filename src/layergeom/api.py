@@ -1,0 +1,322 @@
+"""The public doors: profile, extract, dynamics, load; and the result with its views at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from layergeom import profiles
+from layergeom.errors import InputError, StoreError
+from layergeom.layer import Settings
+from layergeom.measure import Progress, measure, profile_key
+from layergeom.profiles import FILE, Profile
+from layergeom.reading import Phase, Reading, Recommendation, read
+from layergeom.states.hidden import HiddenStates
+from layergeom.states.inputs import Samples, read_samples
+from layergeom.states.store import Store
+from layergeom.states.stored import stored_states
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from layergeom.tasks.dynamics import Dynamics
+
+STATES = "states"  # the store inside a run folder
+CHECKPOINTS = "checkpoints"  # the stores of a dynamics run
+
+
+class ProfileResult(Profile):
+    """A profile with its reading, figures and report at hand.
+
+    All that :class:`layergeom.profiles.Profile` holds, and: ``phases``, ``recommendation``,
+    ``reading``, ``plot()``, ``report()``.
+    """
+
+    @classmethod
+    def of(cls, profile: Profile) -> ProfileResult:
+        """Return the same numbers with their views."""
+        return cls(**{f.name: getattr(profile, f.name) for f in fields(Profile)})
+
+    @cached_property
+    def reading(self) -> Reading:
+        """What the profile says, in statements with evidence."""
+        return read(self)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """Phases of the dimension from the first layer to the last."""
+        return self.reading.phases
+
+    @property
+    def recommendation(self) -> Recommendation:
+        """The layer to use: found? repeatable? useful?"""  # noqa: D400
+        return self.reading.recommendation
+
+    def plot(self) -> Figure:
+        """Return a matplotlib figure of the dimension over the layers with its errors."""
+        from layergeom.show.figures import dimension
+
+        return dimension(self, reading=self.reading).figure
+
+    def report(self, path: Path | str, command: str = "") -> Path:
+        """Write the offline report to ``path`` and return it."""
+        from layergeom.show.report import write_report
+
+        return write_report(path, self, self.reading, command=command)
+
+
+def extract(
+    model: Any,
+    data: Any,
+    *,
+    text_column: Any = None,
+    max_samples: int | Literal["all"] | None = None,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> HiddenStates:
+    """Run a transformer over data once and keep one pooled vector per row and layer.
+
+    Parameters
+    ----------
+    model : str, Path or module
+        Hub id, local folder, or loaded module (with ``tokenizer=`` for texts).
+    data : path, list or dataset
+        Texts or token ids (see :func:`layergeom.states.inputs.read_samples`).
+    text_column, max_samples, seed
+        How the data are read and sampled.
+    folder : path, optional
+        Where the states are kept; the same call is then answered from there.
+    progress : callable(done, total, what), optional
+        Called after each batch.
+    **options
+        ``revision``, ``tokenizer``, ``dtype``, ``device_map`` and the fields of
+        :class:`layergeom.states.extract.Extraction`: ``pool``, ``max_length``, ``long``,
+        ``batch_size``, ``device``, ``special_tokens``, ``max_unknown``.
+
+    Returns
+    -------
+    HiddenStates
+        Read one layer at a time.
+
+    Raises
+    ------
+    InputError
+        With the place and the remedy.
+    """
+    samples = read_samples(data, text_column=text_column, max_samples=max_samples, seed=seed)
+    return _extracted(model, samples, folder, progress, options)
+
+
+def _extracted(
+    model: Any,
+    samples: Samples,
+    folder: Path | str | None,
+    progress: Progress | None,
+    options: dict[str, Any],
+) -> HiddenStates:
+    from layergeom.states.extract import extract as run
+
+    store = None if folder is None else Store(Path(folder))
+    return run(model, samples, store=store, progress=progress, **options)
+
+
+def profile(
+    model: Any,
+    data: Any = None,
+    *,
+    labels: Any = None,
+    exclude: Any = None,
+    text_column: Any = None,
+    max_samples: int | Literal["all"] | None = None,
+    k: int = 30,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> ProfileResult:
+    """Return the geometry of every layer of a transformer on a dataset, or of stored states.
+
+    Parameters
+    ----------
+    model : object
+        With ``data``: hub id, local folder or loaded module. Without: the states themselves, a
+        mapping from layer to (n, D) array, a list of arrays, or a file or folder of them.
+    data : path, list or dataset, optional
+        What the model is run on.
+    labels, exclude : column name, file or sequence, optional
+        Class of each row for the label overlap; finer groups whose members are no neighbours.
+    text_column, max_samples, seed
+        How data are read and sampled; at most 20,000 rows unless ``max_samples`` says otherwise.
+    k : int
+        Neighbours compared by the overlaps.
+    folder : path, optional
+        Keeps states and neighbour lists; a second call computes nothing that is there.
+    progress : callable(done, total, what), optional
+        Called along the way.
+    **options
+        Of :func:`extract`.
+
+    Returns
+    -------
+    ProfileResult
+        Every quantity with its error, phases, recommendation, ``plot()`` and ``report()``.
+
+    Raises
+    ------
+    InputError
+        With the place and the remedy.
+    DegenerateError
+        If no layer can be measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((200, 3))
+    >>> p = profile({"embedding": X, "block_1": X @ rng.standard_normal((3, 8))}, k=10)
+    >>> p.layers
+    ('embedding', 'block_1')
+    >>> bool(p.overlap.values[0, 1] > 0.3)
+    True
+    """
+    settings = Settings(k=k, seed=seed)
+    place = None if folder is None else Path(folder)
+    if data is None:
+        hidden, rows = _given(model, labels, exclude, place, options)
+    else:
+        samples = read_samples(
+            data,
+            text_column=text_column,
+            labels=labels,
+            exclude=exclude,
+            max_samples=max_samples,
+            seed=seed,
+        )
+        hidden = _extracted(
+            model, samples, None if place is None else place / STATES, progress, options
+        )
+        rows = _row_labels(samples, hidden)
+    return _measured(hidden, rows, settings, place, progress)
+
+
+Rows = tuple[Sequence[Any] | None, Sequence[Any] | None]
+
+
+def _row_labels(samples: Samples, hidden: HiddenStates) -> Rows:
+    from layergeom.tasks.dynamics import rows_kept
+
+    kept = rows_kept(samples, hidden)
+    return kept.labels, kept.exclude
+
+
+def _given(
+    states: Any, labels: Any, exclude: Any, place: Path | None, options: dict[str, Any]
+) -> tuple[HiddenStates, Rows]:
+    if options:
+        raise InputError(
+            f"{next(iter(options))} says how a model is run, but there are no data; give "
+            "profile(model, data, …), or leave it out for stored states."
+        )
+    store = None if place is None else Store(place / STATES)
+    hidden = stored_states(states, store)
+    from layergeom.states.labels import labels_of_rows
+
+    return hidden, (
+        labels_of_rows(labels, hidden.ids, "labels"),
+        labels_of_rows(exclude, hidden.ids, "exclude"),
+    )
+
+
+def _measured(
+    hidden: HiddenStates,
+    rows: Rows,
+    settings: Settings,
+    place: Path | None,
+    progress: Progress | None,
+) -> ProfileResult:
+    """Measure, or take the profile of a former run of the same content."""
+    key = profile_key(hidden, *rows, settings)
+    if place is not None and (place / FILE).is_file():
+        try:
+            former = profiles.load(place)
+        except StoreError:
+            former = None  # damaged or newer: it is made again and replaced
+        if former is not None and former.provenance.get("key") == key:
+            return ProfileResult.of(former)
+    return ProfileResult.of(measure(hidden, *rows, settings, progress))
+
+
+def dynamics(
+    model: str | Path,
+    data: Any,
+    *,
+    revisions: str | Sequence[str] | None = None,
+    labels: Any = None,
+    exclude: Any = None,
+    text_column: Any = None,
+    max_samples: int | Literal["all"] | None = None,
+    k: int = 30,
+    seed: int = 0,
+    folder: Path | str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Dynamics:
+    """Return the profiles of a training run's checkpoints on the same data.
+
+    Parameters
+    ----------
+    model : str or Path
+        A folder with one sub-folder per checkpoint, or a hub id.
+    revisions : str or sequence of str, optional
+        Names of sub-folders or revisions, or one pattern ("step*") for a folder.
+    data, labels, exclude, text_column, max_samples, k, seed, folder, progress, **options
+        As :func:`profile`.
+
+    Returns
+    -------
+    Dynamics
+        Profiles by checkpoint, overlap of each layer with its final state, layer-mean dimension.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two checkpoints, or they differ in their layers.
+    """
+    from layergeom.tasks.dynamics import dynamics as run
+
+    samples = read_samples(
+        data,
+        text_column=text_column,
+        labels=labels,
+        exclude=exclude,
+        max_samples=max_samples,
+        seed=seed,
+    )
+    place = None if folder is None else Path(folder) / CHECKPOINTS
+    return run(
+        model,
+        samples,
+        revisions,
+        settings=Settings(k=k, seed=seed),
+        folder=place,
+        progress=progress,
+        **options,
+    )
+
+
+def load(path: Path | str) -> ProfileResult:
+    """Return a saved profile (``profile.json``, or the folder of a run) with its views.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    StoreError
+        If it is damaged or newer than this version.
+    """
+    return ProfileResult.of(profiles.load(path))

@@ -1,0 +1,168 @@
+"""The check at the door: everything that enters the mathematics is a clean array.
+
+Inputs are checked once, here; the functions behind the door rely on it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from layergeom.errors import InputError, InputTypeError
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+Float32Array: TypeAlias = npt.NDArray[np.float32]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+Points: TypeAlias = npt.NDArray[Any]  # (n, D), float32 or float64
+
+MIN_SAMPLES = 3
+
+
+def points(X: object, name: str = "X", min_samples: int = MIN_SAMPLES) -> Points:
+    """Return ``X`` as a finite (n, D) array of float32 or float64, never changed in place.
+
+    Parameters
+    ----------
+    X : array_like
+        Samples in rows: numpy, torch, scipy sparse, pandas or nested lists. Integers, booleans
+        and half precision are widened exactly; float32 stays float32.
+    name : str
+        What the messages call the array.
+    min_samples : int
+        Least number of rows.
+
+    Returns
+    -------
+    ndarray, shape (n, D)
+        A view where the input allows it.
+
+    Raises
+    ------
+    InputTypeError
+        For complex, object, string or masked data.
+    InputError
+        For a wrong number of axes, too few rows, no columns, NaN or infinite entries.
+    """
+    array = _real(_plain(X, name), name)
+    if array.ndim != 2:
+        hint = " Pool over the sequence positions first." if array.ndim == 3 else ""
+        raise InputError(
+            f"{name} must have 2 dimensions (samples, features) but has {array.ndim} "
+            f"(shape {array.shape}).{hint}"
+        )
+    n, width = array.shape
+    if n < min_samples:
+        raise InputError(f"{name} has {n} samples; at least {min_samples} samples are needed.")
+    if width == 0:
+        raise InputError(f"{name} has no features (shape {array.shape}).")
+    finite(array, name)
+    return array
+
+
+def finite(array: Points, name: str) -> None:
+    """Raise an InputError that counts and names the rows with NaN or infinite entries."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(array.sum(dtype=np.float64)) and np.isfinite(array).all():
+            return
+    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if not len(bad):
+        return
+    kind = "NaN" if np.isnan(array[bad]).any() else "inf (infinite)"
+    raise InputError(
+        f"{name} has {kind} values in {len(bad)} of {len(array)} rows (first: row {bad[0]}); "
+        "remove those rows, or store the states in a wider dtype."
+    )
+
+
+def count(value: object, name: str, low: int, high: int | None = None) -> int:
+    """Return ``value`` as an int in [low, high]; an integral float is accepted.
+
+    Raises
+    ------
+    InputError
+        If it is not a whole number or lies outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InputTypeError(f"{name} must be a whole number but is {value!r}.")
+    if not np.isfinite(value) or value != int(value):
+        raise InputError(f"{name} must be a whole number but is {value!r}.")
+    whole = int(value)
+    if whole < low or (high is not None and whole > high):
+        allowed = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise InputError(f"{name} must be {allowed} but is {whole}.")
+    return whole
+
+
+def labels(values: object, n: int, name: str = "labels") -> IntArray:
+    """Return class codes 0..C-1 for ``n`` rows; a missing label (None, NaN, "") becomes -1.
+
+    Raises
+    ------
+    InputError
+        If there are not ``n`` of them, they are not one-dimensional, or they are real numbers
+        (which are not classes: convert them to strings to say that they are).
+    """
+    if values is None:
+        raise InputError(f"{name} are missing (None); give one label per row.")
+    column = np.asarray(_plain(values, name))
+    if column.ndim != 1:
+        raise InputError(f"{name} must be one label per row but have shape {column.shape}.")
+    if len(column) != n:
+        raise InputError(f"{name} have length {len(column)} but there are {n} rows.")
+    if column.dtype.kind == "f" and not np.all(column[np.isfinite(column)] % 1 == 0):
+        raise InputError(
+            f"{name} are real numbers, not classes; convert them to strings if each value is a "
+            "class of its own."
+        )
+    return _codes(column)
+
+
+def _codes(column: npt.NDArray[Any]) -> IntArray:
+    missing = np.array([v is None or v == "" or v != v for v in column.tolist()], dtype=bool)
+    codes = np.full(len(column), -1, dtype=np.int64)
+    text = np.array([str(v) for v in column[~missing].tolist()])
+    if len(text):
+        codes[~missing] = np.unique(text, return_inverse=True)[1].reshape(-1)
+    return codes
+
+
+def _plain(X: object, name: str) -> npt.NDArray[Any]:
+    """Bring torch, sparse, pandas and lists to numpy, without ever reading masked values."""
+    if isinstance(X, np.ma.MaskedArray):
+        raise InputTypeError(
+            f"{name} is a masked array; drop or fill the masked entries first (X.compressed(), "
+            "X.filled(value))."
+        )
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        X = X.toarray()
+    if hasattr(X, "detach") and hasattr(X, "cpu"):
+        X = _from_torch(X)
+    try:
+        return np.asarray(X)
+    except ValueError as error:
+        raise InputTypeError(f"{name} is not a rectangular array of numbers ({error}).") from None
+
+
+def _from_torch(tensor: Any) -> npt.NDArray[Any]:
+    tensor = tensor.detach().cpu()
+    if str(tensor.dtype) == "torch.bfloat16":
+        tensor = tensor.float()
+    array: npt.NDArray[Any] = tensor.numpy()
+    return array
+
+
+def _real(array: npt.NDArray[Any], name: str) -> Points:
+    kind: Literal["b", "i", "u", "f"] | str = array.dtype.kind
+    if kind in "biu":
+        return array.astype(np.float64)
+    if kind == "f":
+        if array.dtype.itemsize == 2:
+            return array.astype(np.float32)
+        wide = np.float32 if array.dtype.itemsize == 4 else np.float64
+        return array.astype(wide, copy=False)
+    raise InputTypeError(
+        f"{name} has dtype {array.dtype}; real numbers are needed (float32 is best)."
+    )

@@ -1,0 +1,234 @@
+"""Hidden states to profile: one layer in memory at a time, one neighbour search per layer."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import scipy
+import scipy.sparse as sp
+
+from layergeom import arrays, geometry
+from layergeom.arrays import FloatArray, IntArray
+from layergeom.errors import DegenerateError, InputError
+from layergeom.geometry.uncertainty import covariance
+from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
+from layergeom.profiles import Curve, LayerMap, Profile
+from layergeom.states.content import content_key
+from layergeom.states.hidden import HiddenStates
+from layergeom.version import VERSION
+
+ESTIMATORS = {
+    "dimension": "TwoNN, maximum likelihood on distinct points",
+    "errors": "neighbour-graph-robust",
+    "neighbours": "exact, plain path",
+}
+Progress = Callable[[int, int, str], None]
+
+
+def measure(
+    states: HiddenStates,
+    labels: object = None,
+    exclude: object = None,
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Profile:
+    """Return the geometry of every layer.
+
+    Parameters
+    ----------
+    states : HiddenStates
+        Read one layer at a time; its store, if any, keeps the neighbour lists.
+    labels : sequence of n classes, optional
+        Missing labels leave their row out of label quantities; it still counts elsewhere.
+    exclude : sequence of n groups, optional
+        Finer groups whose members are not neighbours in the label overlap.
+    settings : Settings, optional
+        Defaults otherwise.
+    progress : callable(done, total, what), optional
+        Called after each layer.
+
+    Returns
+    -------
+    Profile
+        A layer that overflowed, is constant or has too few distinct points is ``undefined`` with
+        its reason; the other layers stand.
+
+    Raises
+    ------
+    InputError
+        If labels do not fit, or k is not below the number of rows.
+    DegenerateError
+        If no layer can be measured.
+
+    Notes
+    -----
+    Per layer: one exact neighbour search, one eigendecomposition, and searches of N/2, N/4, N/8
+    points; then L(L-1)/2 sparse comparisons.
+    """
+    settings = Settings() if settings is None else settings
+    _check(states, settings)
+    given = _labels(states, labels, exclude)
+    layers: list[MeasuredLayer] = []
+    for done, key in enumerate(states.layers):
+        layers.append(measured_layer(states, key, given, settings))
+        if progress is not None:
+            progress(done + 1, len(states.layers), "layers measured")
+    if all(layer.graph is None for layer in layers):
+        raise DegenerateError(
+            "no layer can be measured: "
+            + "; ".join(f"{k}: {x.undefined}" for k, x in zip(states.layers, layers, strict=True))
+        )
+    return _assemble(states, layers, given, settings)
+
+
+def profile_key(states: HiddenStates, labels: object, exclude: object, settings: Settings) -> str:
+    """Return the content key of the profile that :func:`measure` would make."""
+    return _key(states, _labels(states, labels, exclude), settings)
+
+
+def _key(states: HiddenStates, given: Labels | None, settings: Settings) -> str:
+    codes = [] if given is None else [given.codes.tolist(), _listed(given.exclude)]
+    return content_key("profile", SCHEMA, states.key, asdict(settings), codes)
+
+
+def _listed(codes: IntArray | None) -> list[int]:
+    return [] if codes is None else codes.tolist()
+
+
+def _check(states: HiddenStates, settings: Settings) -> None:
+    arrays.count(settings.k, "k", 1)
+    if settings.k >= states.n:
+        raise InputError(
+            f"k is {settings.k} but there are {states.n} rows; k must be at most {states.n - 1}: "
+            "give more samples or a smaller --k."
+        )
+
+
+def _labels(states: HiddenStates, labels: object, exclude: object) -> Labels | None:
+    if labels is None:
+        if exclude is not None:
+            raise InputError("exclude was given without labels; it refines a label overlap.")
+        return None
+    groups = None if exclude is None else arrays.labels(exclude, states.n, "exclude")
+    return Labels(arrays.labels(labels, states.n), groups)
+
+
+def _assemble(
+    states: HiddenStates, layers: list[MeasuredLayer], given: Labels | None, settings: Settings
+) -> Profile:
+    curves = _curves(layers)
+    overlap = _overlap_map(layers, states.n, settings)
+    curves["overlap_next"] = Curve(
+        "overlap_next",
+        np.append(np.diag(overlap.values, 1), np.nan),
+        np.append(np.diag(overlap.errors, 1), np.nan),
+        np.full(len(layers), overlap.chance),
+    )
+    keys = states.layers
+    undefined = {key: x.undefined for key, x in zip(keys, layers, strict=True) if x.undefined}
+    return Profile(
+        layers=keys,
+        names=states.names,
+        curves=curves,
+        maps={"overlap": overlap},
+        scales={k: x.scale for k, x in zip(keys, layers, strict=True) if x.scale is not None},
+        decimation={
+            k: x.decimation for k, x in zip(keys, layers, strict=True) if x.decimation is not None
+        },
+        covariance={
+            name: _covariance(layers, name, states.n)
+            for name in ("dimension", "label_overlap")
+            if name in curves
+        },
+        undefined=undefined,
+        counts=dict(states.counts) | {"rows": states.n, "layers": len(keys)},
+        warnings=_warnings(states, layers),
+        provenance=_provenance(states, given, settings),
+    )
+
+
+def _curves(layers: list[MeasuredLayer]) -> dict[str, Curve]:
+    names = dict.fromkeys(name for layer in layers for name in layer.numbers)
+    curves = {}
+    for name in names:
+        pairs = np.array([x.numbers.get(name, (np.nan, np.nan)) for x in layers], dtype=np.float64)
+        levels = np.array([x.chance.get(name, np.nan) for x in layers])
+        curves[name] = Curve(
+            name, pairs[:, 0], pairs[:, 1], levels if np.isfinite(levels).any() else None
+        )
+    return curves
+
+
+def _overlap_map(layers: list[MeasuredLayer], n: int, settings: Settings) -> LayerMap:
+    size = len(layers)
+    values, errors = np.full((size, size), np.nan), np.full((size, size), np.nan)
+    known = [i for i, layer in enumerate(layers) if layer.graph is not None]
+    graphs = [layer.graph for layer in layers if layer.graph is not None]
+    joined = [layers[i].joined["overlap"] for i in known]
+    found = geometry.overlap_matrix(graphs, settings.k, joined)
+    values[np.ix_(known, known)], errors[np.ix_(known, known)] = found
+    return LayerMap("overlap", values, errors, settings.k / (n - 1))
+
+
+def _covariance(layers: list[MeasuredLayer], name: str, n: int) -> FloatArray:
+    unknown = np.full(n, np.nan)
+    nothing = sp.csr_array((n, n))
+    return covariance(
+        [layer.influence.get(name, unknown) for layer in layers],
+        [layer.joined.get(name, nothing) for layer in layers],
+    )
+
+
+def _warnings(states: HiddenStates, layers: list[MeasuredLayer]) -> tuple[str, ...]:
+    """States' warnings, then what the layers have to say, equal sentences gathered."""
+    told: dict[str, list[str]] = {}
+    for key, layer in zip(states.layers, layers, strict=True):
+        sentences = layer.notes + ([layer.undefined] if layer.undefined else [])
+        for sentence in sentences:
+            told.setdefault(sentence, []).append(key)
+    return tuple(states.warnings) + tuple(
+        f"{_span(keys, states.layers)}: {sentence}" for sentence, keys in told.items()
+    )
+
+
+def _span(keys: list[str], layers: tuple[str, ...]) -> str:
+    """Name layers, runs of neighbouring ones by their ends: ``block_1, block_3 to block_9``."""
+    places = enumerate(layers.index(key) for key in keys)
+    runs = [[at for _, at in run] for _, run in groupby(places, key=lambda item: item[1] - item[0])]
+    return ", ".join(
+        layers[run[0]] if len(run) == 1 else f"{layers[run[0]]} to {layers[run[-1]]}"
+        for run in runs
+    )
+
+
+def _provenance(states: HiddenStates, given: Labels | None, settings: Settings) -> dict[str, Any]:
+    return {
+        "key": _key(states, given, settings),
+        "states": dict(states.provenance) | {"key": states.key},
+        "settings": asdict(settings),
+        "labels": _label_facts(given),
+        "estimators": ESTIMATORS,
+        "versions": {
+            "layergeom": VERSION,
+            "numpy": np.__version__,
+            "scipy": scipy.__version__,
+            "python": platform.python_version(),
+        },
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _label_facts(given: Labels | None) -> Mapping[str, Any] | None:
+    if given is None:
+        return None
+    return {
+        "classes": int(given.codes.max() + 1),
+        "labelled": int((given.codes >= 0).sum()),
+        "excluded_groups": None if given.exclude is None else int(given.exclude.max() + 1),
+    }

@@ -1,0 +1,341 @@
+"""The profile of a set of hidden states: every quantity of every layer, with its error.
+
+This file holds the result; :mod:`layergeom.measure` fills it. A profile contains numbers, names
+and provenance only, so that figures and reports are remade from a small file without the states.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layergeom.arrays import FloatArray, IntArray
+from layergeom.errors import InputError, StoreError
+from layergeom.states import durable
+from layergeom.states.hidden import LayerName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+FILE = "profile.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One quantity over the layers.
+
+    Attributes
+    ----------
+    name : str
+        The quantity.
+    values, errors : ndarray, shape (L,)
+        Values and standard errors; nan where undefined or not known.
+    chance : ndarray, shape (L,), or None
+        The level that chance reaches, for overlaps.
+    """
+
+    name: str
+    values: FloatArray
+    errors: FloatArray
+    chance: FloatArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LayerMap:
+    """One quantity between every two layers: (L, L) values and errors, and the chance level."""
+
+    name: str
+    values: FloatArray
+    errors: FloatArray
+    chance: float
+
+
+@dataclass(frozen=True, eq=False)
+class ScaleCurve:
+    """Dimension against distance for one layer (see ``geometry.scale_analysis``)."""
+
+    ranks: IntArray
+    distances: FloatArray
+    values: FloatArray
+    errors: FloatArray
+    plateau: tuple[int, int] | None
+    plateau_dimension: float
+    plateau_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """The geometry of every layer, with errors and provenance.
+
+    Attributes
+    ----------
+    layers : tuple of str
+        ``embedding``, ``block_1`` … ``block_L`` and, where there is one, ``final``; or the
+        user's own names for stored arrays.
+    names : tuple of LayerName
+        The same layers in each tool's words.
+    curves : mapping of str to Curve
+        Quantities over the layers; ``label_overlap`` only where labels were given.
+    maps : mapping of str to LayerMap
+        ``overlap``: neighbourhood overlap of every two layers.
+    scales : mapping of str to ScaleCurve
+        Dimension against distance; layers with an undefined dimension are absent.
+    decimation : mapping of str to mapping
+        Dimension against sample size: ``n``, ``values``, ``errors`` by layer.
+    covariance : mapping of str to ndarray, shape (L, L)
+        Covariance of the layers' estimates of ``dimension`` and ``label_overlap``: the layers
+        share their points.
+    undefined : mapping of str to str
+        Layers without a dimension, and why.
+    counts : mapping of str to int
+        Rows, distinct rows, truncated rows and the like.
+    warnings : tuple of str
+        What limits the meaning of the numbers.
+    provenance : mapping
+        States, settings, versions, key, time of creation.
+    """
+
+    layers: tuple[str, ...]
+    names: tuple[LayerName, ...]
+    curves: Mapping[str, Curve]
+    maps: Mapping[str, LayerMap]
+    scales: Mapping[str, ScaleCurve]
+    decimation: Mapping[str, Mapping[str, list[float]]]
+    covariance: Mapping[str, FloatArray]
+    undefined: Mapping[str, str]
+    counts: Mapping[str, int]
+    warnings: tuple[str, ...]
+    provenance: Mapping[str, Any]
+
+    def __getitem__(self, quantity: str) -> Curve:
+        """Return one quantity over the layers.
+
+        Raises
+        ------
+        InputError
+            If the profile does not hold it; the message lists what it holds.
+        """
+        if quantity not in self.curves:
+            raise InputError(
+                f"this profile has no quantity {quantity!r}; it has {', '.join(self.curves)}."
+            )
+        return self.curves[quantity]
+
+    @property
+    def dimension(self) -> Curve:
+        """Intrinsic dimension (TwoNN, maximum likelihood) of every layer."""
+        return self["dimension"]
+
+    @property
+    def overlap(self) -> LayerMap:
+        """Neighbourhood overlap of every two layers."""
+        return self.maps["overlap"]
+
+    @property
+    def label_overlap(self) -> Curve:
+        """Overlap of neighbourhoods with the labels.
+
+        Raises
+        ------
+        InputError
+            If the profile was made without labels.
+        """
+        if "label_overlap" not in self.curves:
+            raise InputError("this profile was made without labels; give labels=… to profile().")
+        return self.curves["label_overlap"]
+
+    @property
+    def anisotropy(self) -> Curve:
+        """Centred spectral anisotropy of every layer."""
+        return self["anisotropy"]
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Positions of the layers that lie along the depth: all but ``final``."""
+        return tuple(i for i, layer in enumerate(self.layers) if layer != "final")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dict per layer: names, then every quantity with its ``_error``."""
+        table = []
+        for i, name in enumerate(self.names):
+            row: dict[str, Any] = {"layer": name.key, "depth": name.depth}
+            for quantity, curve in self.curves.items():
+                row[quantity] = float(curve.values[i])
+                row[f"{quantity}_error"] = float(curve.errors[i])
+                if curve.chance is not None:
+                    row[f"{quantity}_chance"] = float(curve.chance[i])
+            row["undefined"] = self.undefined.get(name.key, "")
+            table.append(row)
+        return table
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of :meth:`rows` as a pandas DataFrame indexed by layer."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows()).set_index("layer")
+
+    def to_json(self) -> str:
+        """Return the whole profile as JSON; nan becomes null, numbers keep all their digits."""
+        content = {"schema": SCHEMA} | {
+            f.name: _plain(getattr(self, f.name)) for f in fields(Profile)
+        }
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def save(self, folder: Path | str) -> Path:
+        """Write ``profile.json`` into ``folder`` (made if absent) whole or not at all.
+
+        Returns
+        -------
+        Path
+            The file.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written; a former profile is then intact.
+        """
+        path = Path(folder) / FILE
+        with durable.explained(path):
+            durable.write(path, self.to_json().encode())
+        return path
+
+
+def load(path: Path | str) -> Profile:
+    """Read a saved profile, equal to the one that was saved.
+
+    Parameters
+    ----------
+    path : path
+        A ``profile.json``, or the folder that holds one.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    StoreError
+        If the file is damaged or was written by a newer version.
+    """
+    path = Path(path)
+    file = path / FILE if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"there is no profile at {path}; run `layergeom run` to make one.")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        schema = content["schema"]
+        if schema > SCHEMA:
+            raise StoreError(
+                f"{file} has schema {schema}, newer than this version's {SCHEMA}; update layergeom."
+            )
+        return _profile(content)
+    except StoreError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise StoreError(
+            f"{file} is not a whole profile ({type(error).__name__}: {error}); run it again."
+        ) from None
+
+
+def _profile(content: Mapping[str, Any]) -> Profile:
+    profile = Profile(
+        layers=_texts(content["layers"]),
+        names=tuple(LayerName(**name) for name in content["names"]),
+        curves={key: _curve(value) for key, value in content["curves"].items()},
+        maps={key: _map(value) for key, value in content["maps"].items()},
+        scales={key: _scale(value) for key, value in content["scales"].items()},
+        decimation={key: _mapping(value) for key, value in content["decimation"].items()},
+        covariance={key: _floats(value) for key, value in content["covariance"].items()},
+        undefined=_mapping(content["undefined"]),
+        counts=_mapping(content["counts"]),
+        warnings=_texts(content["warnings"]),
+        provenance=_mapping(content["provenance"]),
+    )
+    _check_shapes(profile)
+    return profile
+
+
+def _check_shapes(profile: Profile) -> None:
+    size = len(profile.layers)
+    if tuple(name.key for name in profile.names) != profile.layers:
+        raise ValueError("names and layers differ")
+    for curve in profile.curves.values():
+        for array in (curve.values, curve.errors, curve.chance):
+            if array is not None and array.shape != (size,):
+                raise ValueError(f"{curve.name} has shape {array.shape} for {size} layers")
+    squares = [array for x in profile.maps.values() for array in (x.values, x.errors)]
+    for array in (*squares, *profile.covariance.values()):
+        if array.shape != (size, size):
+            raise ValueError(f"a map has shape {array.shape} for {size} layers")
+    for key, scale in profile.scales.items():
+        arrays = (scale.ranks, scale.distances, scale.values, scale.errors)
+        if len({array.shape for array in arrays}) > 1 or scale.ranks.ndim != 1:
+            raise ValueError(f"the scales of {key} differ in length")
+
+
+def _texts(content: Any) -> tuple[str, ...]:
+    if not isinstance(content, list) or not all(isinstance(text, str) for text in content):
+        raise TypeError("a list of texts is expected")
+    return tuple(content)
+
+
+def _mapping(content: Any) -> Any:
+    if not isinstance(content, dict):
+        raise TypeError(f"a mapping is expected, not {type(content).__name__}")
+    return content
+
+
+def _curve(content: Mapping[str, Any]) -> Curve:
+    chance = content["chance"]
+    return Curve(
+        content["name"],
+        _floats(content["values"]),
+        _floats(content["errors"]),
+        None if chance is None else _floats(chance),
+    )
+
+
+def _map(content: Mapping[str, Any]) -> LayerMap:
+    return LayerMap(
+        content["name"], _floats(content["values"]), _floats(content["errors"]), content["chance"]
+    )
+
+
+def _scale(content: Mapping[str, Any]) -> ScaleCurve:
+    plateau = content["plateau"]
+    return ScaleCurve(
+        np.array(content["ranks"], dtype=np.int64),
+        _floats(content["distances"]),
+        _floats(content["values"]),
+        _floats(content["errors"]),
+        None if plateau is None else (plateau[0], plateau[1]),
+        float(_floats(content["plateau_dimension"])),
+        float(_floats(content["plateau_error"])),
+    )
+
+
+def _floats(content: Any) -> FloatArray:
+    return np.array(content, dtype=np.float64)  # None becomes nan
+
+
+def _plain(value: Any) -> Any:
+    """Bring dataclasses, arrays and nan to what JSON can hold."""
+    if isinstance(value, (Curve, LayerMap, ScaleCurve, LayerName)):
+        return (
+            {key: _plain(item) for key, item in vars(value).items()}
+            if not isinstance(value, LayerName)
+            else asdict(value)
+        )
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,106 @@
+"""Profile in, statements with evidence out: phases, the layer to use, the course of anisotropy.
+
+Pure: no files, no figures, no model; the same profile always gives the same reading.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from layergeom.profiles import Profile
+from layergeom.reading.anisotropy import anisotropy_course
+from layergeom.reading.phases import Phase, phases
+from layergeom.reading.recommend import (
+    REPEATABLE,
+    Recommendation,
+    dimension_curve,
+    recommendation,
+)
+
+__all__ = ["Phase", "Reading", "Recommendation", "read"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a profile says.
+
+    Attributes
+    ----------
+    sentence : str
+        The answer in a sentence: the layer; found, repeatable, useful or not tested.
+    phases : tuple of Phase
+        From the first layer to the last.
+    recommendation : Recommendation
+        The layer to use.
+    anisotropy : str
+        Where anisotropy is largest, and whether its course is a bell.
+    statements : tuple of str
+        Further statements, each with its numbers.
+    """
+
+    sentence: str
+    phases: tuple[Phase, ...]
+    recommendation: Recommendation
+    anisotropy: str
+    statements: tuple[str, ...]
+
+
+def read(profile: Profile) -> Reading:
+    """Read a profile: phases, recommendation, anisotropy and further statements.
+
+    Notes
+    -----
+    Differences count at a simultaneous 95 % level over all pairs of layers and above 5 % of the
+    value; thresholds stand in :mod:`layergeom.reading.turns`.
+    """
+    curve = dimension_curve(profile)
+    choice = recommendation(profile, curve)
+    return Reading(
+        sentence=_sentence(choice),
+        phases=() if curve is None else phases(curve),
+        recommendation=choice,
+        anisotropy=anisotropy_course(profile),
+        statements=_statements(profile),
+    )
+
+
+def _sentence(choice: Recommendation) -> str:
+    if not choice.found:
+        served = "" if choice.best_by_labels is None else _served(choice)
+        return (
+            f"No layer stands out by geometry: use {choice.layer} meanwhile, as the model's makers "
+            f"do{served}."
+        )
+    repeatable = "repeatable" if choice.repeatability >= REPEATABLE else "not repeatable"
+    return (
+        f"Use {choice.layer}: found beyond error, {repeatable} ({choice.repeatability:.0%} of "
+        f"draws), usefulness {_usefulness(choice)}."
+    )
+
+
+def _usefulness(choice: Recommendation) -> str:
+    if choice.useful.startswith("not tested"):
+        return choice.useful
+    return f"tested: {choice.useful}"
+
+
+def _served(choice: Recommendation) -> str:
+    if choice.best_by_labels == choice.layer:
+        return "; it also serves the labels best"
+    return f"; the labels are served best by {choice.best_by_labels}"
+
+
+def _statements(profile: Profile) -> tuple[str, ...]:
+    said = []
+    if profile.undefined:
+        said.append(
+            f"{len(profile.undefined)} layers have no dimension: {', '.join(profile.undefined)}."
+        )
+    scales = list(profile.scales.values())
+    if scales:
+        flat = sum(curve.plateau is not None for curve in scales)
+        said.append(
+            f"{flat} of {len(scales)} layers show a plateau of the dimension over distance; "
+            "without one, the value depends on the distance at which it is read."
+        )
+    return tuple(said)

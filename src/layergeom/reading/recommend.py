@@ -1,0 +1,287 @@
+"""Which layer to use: found beyond error? repeatable? useful? Three questions kept apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from layergeom.profiles import Profile
+from layergeom.reading.phases import Curve, number
+from layergeom.reading.turns import (
+    LEVEL,
+    REPEATS,
+    Differences,
+    draws,
+    minimum_after_peak,
+    ties,
+    turning_points,
+)
+from layergeom.states.hidden import LayerName
+
+REPEATABLE = 0.8  # share of draws from which a choice is called repeatable
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The layer to use and how far to trust the choice.
+
+    Attributes
+    ----------
+    layer : str
+        The layer to use now.
+    found : bool
+        Whether there is a relative minimum of the dimension after its first peak, beyond error.
+    repeatability : float
+        Share of draws from the errors that choose this layer or one tied with it; nan if not
+        found.
+    ties : tuple of str
+        Layers that cannot be told apart from the minimum; the shallowest is ``layer``.
+    reason : str
+        Why, with numbers.
+    failed : str or None
+        The condition that failed and by how much, when not found.
+    settle : str or None
+        The one command that would settle it, when not found.
+    useful : str
+        What the labels say of the choice, or "not tested".
+    best_by_labels : str or None
+        The layer with the largest label overlap, where there are labels.
+    words : str
+        The layer in each tool's words.
+    """
+
+    layer: str
+    found: bool
+    repeatability: float
+    ties: tuple[str, ...]
+    reason: str
+    failed: str | None
+    settle: str | None
+    useful: str
+    best_by_labels: str | None
+    words: str
+
+
+def recommendation(profile: Profile, curve: Curve | None) -> Recommendation:
+    """Choose the layer by the rule of Valeriani et al. 2023, with its evidence.
+
+    Parameters
+    ----------
+    profile : Profile
+        The numbers.
+    curve : Curve or None
+        Its dimension over the depth; None if fewer than three layers have one.
+
+    Returns
+    -------
+    Recommendation
+        "No interior minimum" is an answer: it names the layer that the model's makers use.
+    """
+    place = None if curve is None else minimum_after_peak(curve.turns)
+    if curve is None or place is None:
+        return _refusal(profile, curve)
+    tied = ties(curve.values, curve.differ, curve.turns, place)
+    layer = curve.keys[tied[0]]
+    share = _repeatability(profile, curve, tied)
+    peak, floor = curve.turns[place - 1].at, curve.turns[place].at
+    reason = (
+        f"The dimension falls from {number(curve, peak)} at the peak ({curve.keys[peak]}) to "
+        f"{number(curve, floor)} at {curve.keys[floor]} and rises again"
+    )
+    if len(tied) > 1:
+        reason += (
+            f"; {curve.keys[tied[0]]} to {curve.keys[tied[-1]]} cannot be told apart, and {layer} "
+            "is the shallowest"
+        )
+    return Recommendation(
+        layer=layer,
+        found=True,
+        repeatability=share,
+        ties=tuple(curve.keys[i] for i in tied),
+        reason=reason + ".",
+        failed=None,
+        settle=None,
+        useful=_useful(profile, layer),
+        best_by_labels=_best_by_labels(profile),
+        words=layer_words(profile, layer),
+    )
+
+
+def _repeatability(profile: Profile, curve: Curve, tied: list[int]) -> float:
+    """Share of drawn profiles in which the rule chooses one of the tied layers."""
+    covariance = _part(profile, curve)
+    same = 0
+    for values in draws(curve.values, covariance, REPEATS, seed=1):
+        turns = turning_points(values, curve.differ)
+        place = minimum_after_peak(turns)
+        if place is not None:
+            same += ties(values, curve.differ, turns, place)[0] in tied
+    return same / REPEATS
+
+
+def _part(profile: Profile, curve: Curve) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    at = [profile.layers.index(key) for key in curve.keys]
+    return np.asarray(profile.covariance["dimension"][np.ix_(at, at)])
+
+
+def _refusal(profile: Profile, curve: Curve | None) -> Recommendation:
+    layer = makers_choice(profile)
+    failed, settle = _failure(profile, curve)
+    best = _best_by_labels(profile)
+    reason = (
+        "No relative minimum of the dimension after a peak was found beyond error, so the geometry "
+        f"names no layer; {layer} is what the model's makers use"
+    )
+    if best is not None:
+        reason += f", and the labels are served best by {best}"
+    return Recommendation(
+        layer=layer,
+        found=False,
+        repeatability=float("nan"),
+        ties=(),
+        reason=reason + ".",
+        failed=failed,
+        settle=settle,
+        useful=_useful(profile, layer),
+        best_by_labels=best,
+        words=layer_words(profile, layer),
+    )
+
+
+def makers_choice(profile: Profile) -> str:
+    """Return the layer that the model's makers use: the output of the whole model."""
+    return profile.layers[-1]
+
+
+def _failure(profile: Profile, curve: Curve | None) -> tuple[str, str]:
+    """Which condition failed, by how much, and the command that would settle it."""
+    if curve is None:
+        return (
+            "fewer than three layers along the depth have a dimension",
+            "layergeom run MODEL DATA --pool mean --max-samples all",
+        )
+    shape, dip = _shape(curve), _deepest_dip(curve)
+    by_labels = "label_overlap" in profile.curves
+    labelled = "the labels given already settle it" if by_labels else _command(profile, labels=True)
+    if dip is None:
+        return f"{shape}: no layer lies below both an earlier and a later one", labelled
+    peak, at, end, lack = dip
+    sentence = (
+        f"{shape}: the deepest dip after a rise is at {curve.keys[at]} ({number(curve, at)}, "
+        f"between {number(curve, peak)} at {curve.keys[peak]} and {number(curve, end)} at "
+        f"{curve.keys[end]}), {lack:.2f} short of what the errors ask for"
+    )
+    needs = _samples_needed(profile, curve, dip)
+    return sentence, labelled if needs is None else _command(profile, samples=needs)
+
+
+def _shape(curve: Curve) -> str:
+    kinds = [turn.kind for turn in curve.turns]
+    return {
+        (): "the profile is flat",
+        ("min", "max"): "the profile only rises",
+        ("max", "min"): "the profile only falls",
+        ("min", "max", "min"): "the profile is a hunchback",
+        ("max", "min", "max"): "the profile falls first and then rises, with no peak before",
+    }.get(tuple(kinds), "the profile starts with a fall")
+
+
+def _deepest_dip(curve: Curve) -> tuple[int, int, int, float] | None:
+    """Return the dip that comes closest to counting: (peak, dip, end, what it lacks)."""
+    best: tuple[int, int, int, float] | None = None
+    values = curve.values
+    for at in range(2, len(values) - 1):
+        peak = 1 + int(np.argmax(values[1:at]))
+        end = at + 1 + int(np.argmax(values[at + 1 :]))
+        start = int(np.argmin(values[: peak + 1]))
+        if values[at] >= min(values[peak], values[end]) or values[start] >= values[peak]:
+            continue
+        lack = max(
+            curve.differ.needed(values, i, j) - abs(float(values[i] - values[j]))
+            for i, j in ((start, peak), (peak, at), (at, end))
+        )
+        if best is None or lack < best[3]:
+            best = (peak, at, end, lack)
+    return best if best is not None and best[3] > 0 else None
+
+
+def _samples_needed(profile: Profile, curve: Curve, dip: tuple[int, int, int, float]) -> int | None:
+    """Return the rows at which the errors would be small enough, if any number of rows would do."""
+    peak, at, end, _ = dip
+    factors = []
+    for i, j in ((peak, at), (at, end)):
+        difference = abs(float(curve.values[i] - curve.values[j]))
+        if difference <= 0.05 * max(curve.values[i], curve.values[j]):
+            return None  # a ripple stays a ripple
+        factors.append((curve.differ.factor * float(curve.differ.errors[i, j]) / difference) ** 2)
+    grow = max(factors)
+    return int(np.ceil(grow * profile.counts["rows"] / 100) * 100) if grow > 1 else None
+
+
+def _command(profile: Profile, *, labels: bool = False, samples: int | None = None) -> str:
+    source = profile.provenance["states"]
+    target = f"{source['model']} DATA" if "model" in source else "--states DIR"
+    option = "--labels FILE" if labels else f"--max-samples {samples}"
+    return f"layergeom run {target} {option}"
+
+
+def _best_by_labels(profile: Profile) -> str | None:
+    if "label_overlap" not in profile.curves:
+        return None
+    values = profile.label_overlap.values
+    return profile.layers[int(np.nanargmax(values))] if np.isfinite(values).any() else None
+
+
+def _useful(profile: Profile, layer: str) -> str:
+    """Compare the label overlap of the layer with the last and the best layer, paired."""
+    if "label_overlap" not in profile.curves:
+        return "not tested (no labels)"
+    curve, V = profile.label_overlap, profile.covariance["label_overlap"]
+    at, last = profile.layers.index(layer), len(profile.layers) - 1
+    best = int(np.nanargmax(curve.values))
+    parts = [f"label overlap {curve.values[at]:.3f} ± {curve.errors[at]:.3f}"]
+    for name, other in (("last layer", last), ("best layer", best)):
+        if other != at:
+            gap = curve.values[at] - curve.values[other]
+            error = np.sqrt(max(V[at, at] + V[other, other] - 2 * V[at, other], 0))
+            parts.append(f"{gap:+.3f} ± {error:.3f} against the {name} {profile.layers[other]}")
+    if curve.chance is not None:
+        parts.append(f"chance {curve.chance[at]:.3f}")
+    return ", ".join(parts)
+
+
+def layer_words(profile: Profile, layer: str) -> str:
+    """Return a layer in each tool's words, separated by " = "."""
+    name: LayerName = profile.names[profile.layers.index(layer)]
+    words = [name.key]
+    if name.hidden_states is not None:
+        words.append(f"hidden_states[{name.hidden_states}]")
+    if name.module is not None:
+        words.append(f"output of {name.module}")
+    if name.blocks is not None:
+        norm = "with" if name.final_norm else "without"
+        words.append(f"a model truncated to {name.blocks} blocks, {norm} the final norm")
+    return " = ".join(words)
+
+
+def dimension_curve(profile: Profile) -> Curve | None:
+    """Return the dimension along the depth, undefined layers left out; None below three layers."""
+    values = profile.dimension.values if "dimension" in profile.curves else np.zeros(0)
+    at = [i for i in profile.blocks if i < len(values) and np.isfinite(values[i])]
+    if len(at) < 3:
+        return None
+    differ = Differences.of(profile.covariance["dimension"][np.ix_(at, at)])
+    kept = values[at]
+    return Curve(
+        tuple(profile.layers[i] for i in at),
+        kept,
+        profile.dimension.errors[at],
+        differ,
+        turning_points(kept, differ),
+    )
+
+
+def level_words() -> str:
+    """Return the level of all statements, as text."""
+    return f"{LEVEL:.0%} simultaneous over all pairs of layers"

@@ -1,0 +1,201 @@
+"""Charts of the report: altair specifications that share one hovered layer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from layergeom.show.cells import visible, with_error
+from layergeom.show.chart_parts import (
+    BAND,
+    INK,
+    Chart,
+    Row,
+    curve_rows,
+    finished,
+    label,
+    layer_x,
+    nearest_tooltip,
+)
+from layergeom.show.layer_axis import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    Span,
+    recommended_place,
+    spans,
+)
+from layergeom.show.map_charts import dynamics_charts, overlap_chart
+from layergeom.show.quantities import quantity
+from layergeom.show.scale_chart import scale_chart
+
+if TYPE_CHECKING:
+    from layergeom.profiles import Profile
+    from layergeom.reading import Reading
+    from layergeom.tasks.dynamics import Dynamics
+
+_LINES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
+    (
+        "overlaps",
+        "Neighbourhood overlap",
+        f"Overlap with the next layer and with the labels; chance is dashed. {BAND}",
+        {"overlap_next": BLUE, "label_overlap": ORANGE},
+    ),
+    (
+        "anisotropy",
+        "Anisotropy",
+        f"Three quantities that are all called anisotropy, each by its own name. {BAND}",
+        {"anisotropy": ORANGE, "anisotropy_uncentered": PURPLE, "mean_cosine": BLUE},
+    ),
+    (
+        "rank",
+        "Linear dimension",
+        f"The number of directions in use, counted in three ways. {BAND}",
+        {"effective_rank": BLUE, "spectral_entropy_rank": GREEN, "participation_ratio": ORANGE},
+    ),
+)
+
+
+def report_charts(
+    profile: Profile, reading: Reading | None = None, dynamics: Dynamics | None = None
+) -> tuple[Chart, ...]:
+    """Return the charts of the report, those whose numbers the profile holds.
+
+    Parameters
+    ----------
+    profile : Profile
+    reading : Reading, optional
+        Its phases are shaded and its layer is marked in the first chart.
+    dynamics : Dynamics, optional
+        Adds maps over layer and checkpoint.
+    """
+    charts = []
+    if "dimension" in profile.curves:
+        charts.append(_dimension(profile, reading))
+    for key, title, caption, colours in _LINES:
+        drawn = {name: c for name, c in colours.items() if name in profile.curves}
+        if drawn:
+            spec = finished(_lines(profile, drawn))
+            charts.append(Chart(key, title, caption, label(title, profile), tuple(drawn), spec))
+    if profile.scales:
+        charts.append(scale_chart(profile))
+    if "overlap" in profile.maps:
+        charts.append(overlap_chart(profile))
+    if dynamics is not None:
+        charts += dynamics_charts(dynamics)
+    return tuple(charts)
+
+
+def _dimension(profile: Profile, reading: Reading | None) -> Chart:
+    lines = _lines(profile, {"dimension": BLUE}, "intrinsic dimension")
+    phases = () if reading is None else spans(profile, reading.phases)
+    layers = [*_phase_layers(profile, phases), *_recommended(profile, reading), *lines]
+    title = "Intrinsic dimension"
+    return Chart(
+        "dimension",
+        title,
+        f"Over the layers, phases shaded, the layer to use dotted. {BAND}",
+        label(title, profile),
+        ("dimension",),
+        finished(layers, height=330),
+        wide=True,
+    )
+
+
+def _phase_layers(profile: Profile, phases: tuple[Span, ...]) -> list[Any]:
+    """Return the shaded spans; their names stand above the chart, narrow ones lower."""
+    import altair as alt
+
+    layers = []
+    for span in phases:
+        row: Row = {"start": span.start, "stop": span.stop, "phase": span.kind}
+        row |= {"middle": (span.start + span.stop) / 2}
+        data = alt.Chart(alt.Data(values=[row]))
+        x, middle = layer_x(profile, "start"), layer_x(profile, "middle")
+        layers.append(data.mark_rect(color=span.tint, opacity=0.7).encode(x=x, x2="stop:Q"))
+        share = (1.9 if span.narrow else span.stop - span.start) / len(profile.layers)
+        words = data.mark_text(
+            baseline="bottom",
+            color=INK,
+            fontSize=11,
+            limit=alt.ExprRef(f"{share:.4f} * width - 4"),
+        )
+        level = alt.value(-4 if span.narrow else -19)
+        layers.append(words.encode(x=middle, y=level, text="phase:N"))
+    return layers
+
+
+def _recommended(profile: Profile, reading: Reading | None) -> list[Any]:
+    import altair as alt
+
+    place = recommended_place(profile, reading)
+    if place is None:
+        return []
+    data = alt.Chart(alt.Data(values=[{"position": place, "text": "layer to use"}]))
+    rule = data.mark_rule(strokeDash=[2, 3], color=INK, strokeWidth=1.5)
+    left = place > len(profile.layers) / 2
+    text = data.mark_text(
+        baseline="top", align="right" if left else "left", dx=-6 if left else 6, fontSize=11,
+        color=INK,
+    )  # fmt: skip
+    x = layer_x(profile)
+    return [rule.encode(x=x), text.encode(x=x, y=alt.value(5), text="text:N")]
+
+
+def _lines(profile: Profile, colours: dict[str, str], title: str = "") -> list[Any]:
+    """Return the layers band, chance, line, points and hover rule."""
+    import altair as alt
+
+    rows = [row for name in colours for row in curve_rows(profile.curves[name])]
+    titles = [quantity(name).title for name in colours]
+    scale = alt.Scale(domain=titles, range=list(colours.values()))
+    several = alt.Legend(
+        title=None, orient="top", columns=2, symbolType="circle", symbolSize=70,
+        symbolOpacity=1, symbolStrokeWidth=0, offset=8,
+    )  # fmt: skip
+    colour = alt.Color("series:N", scale=scale, legend=several if len(titles) > 1 else None)
+    base = alt.Chart(alt.Data(values=rows)).encode(x=layer_x(profile), color=colour)
+    axis = alt.Axis(title=title or None, tickCount=6)
+    y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=len(titles) > 1))
+    layers = []
+    if any("low" in row for row in rows):
+        known = base.transform_filter("isValid(datum.low)")
+        layers.append(known.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", axis=axis), y2="high:Q"))
+    if any("chance" in row for row in rows):
+        dashed = base.transform_filter("isValid(datum.chance)")
+        layers.append(dashed.mark_line(strokeDash=[4, 3], strokeWidth=1).encode(y="chance:Q"))
+    layers.append(base.mark_line(strokeWidth=2).encode(y=y))
+    size = alt.condition("datum.position === hovered", alt.value(110), alt.value(26))
+    layers.append(base.mark_circle(opacity=1).encode(y=y, size=size))
+    return [*layers, _hover_rule(profile, tuple(colours))]
+
+
+def _hover_rule(profile: Profile, names: tuple[str, ...]) -> Any:
+    """Return the rule that follows the pointer and carries the tooltip."""
+    import altair as alt
+
+    rows = _hover_rows(profile, names)
+    pick = alt.selection_point(
+        name="pick", encodings=["x"], on="pointerover", nearest=True, clear="pointerout"
+    )
+    shown = alt.condition("datum.position === hovered", alt.value(0.7), alt.value(0))
+    return (
+        alt.Chart(alt.Data(values=rows))
+        .mark_rule(color=GREY, strokeWidth=1, tooltip=nearest_tooltip())
+        .encode(x=layer_x(profile), opacity=shown)
+        .add_params(pick)
+    )
+
+
+def _hover_rows(profile: Profile, names: tuple[str, ...]) -> list[Row]:
+    """Return a row per layer with the texts of the tooltip."""
+    rows: list[Row] = []
+    for place, layer in enumerate(profile.layers):
+        tip = {"title": visible(layer, 60), "relative depth": f"{profile.names[place].depth:.2f}"}
+        for name in names:
+            curve = profile.curves[name]
+            text = with_error(float(curve.values[place]), float(curve.errors[place]))
+            tip[quantity(name).title] = text
+        rows.append({"position": place, "tip": tip})
+    return rows

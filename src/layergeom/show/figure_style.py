@@ -1,0 +1,122 @@
+"""How figures for a paper look: type, colours, the layer axis, curves with their bands.
+
+No global state is touched: no pyplot, no change of ``rcParams``. Labels are shown literally.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layergeom.show.cells import visible
+from layergeom.show.layer_axis import tick_labels, ticks
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from layergeom.profiles import Curve, Profile
+
+Z = 1.96  # normal quantile of a 95 % band
+_BAND = f"band: ±{Z} SE"
+_STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#374151",
+    "lines.linewidth": 1.4,
+    "lines.markersize": 3.2,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+    "svg.fonttype": "none",  # text stays text
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "layergeom",  # equal figures are equal files
+}
+
+
+def _settled(defaults: dict[Any, Any], backend: object) -> dict[Any, Any]:
+    """Return the style over matplotlib's defaults, so that a user's file changes no figure."""
+    return {**defaults, **_STYLE, "backend": backend}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the style of these figures, and leave ``rcParams`` as they were."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_settled(dict(mpl.rcParamsDefault), mpl.rcParams["backend"])):
+        yield
+
+
+def canvas(ax: Axes | None, width: float = 6.3, height: float = 3.3) -> tuple[Figure, Axes]:
+    """Return the figure and the axes to draw into; a new figure has no window."""
+    from matplotlib.figure import Figure
+
+    if ax is not None:
+        owner = ax.get_figure(root=True)
+        if owner is not None:
+            return owner, ax
+    figure = Figure(figsize=(width, height))
+    return figure, figure.add_subplot()
+
+
+def literal(text: object, limit: int = 60) -> str:
+    """Return ``text`` so that matplotlib shows it as it is: no control codes, no mathematics."""
+    return visible(text, limit).replace("$", r"\$")
+
+
+def layer_axis(ax: Axes, profile: Profile) -> None:
+    """Name the layers below and their relative depths above."""
+    places = ticks(len(profile.layers), most=26)
+    labels = [literal(text) for text in tick_labels(profile)]
+    crowded = max(len(labels[i]) for i in places) > 6
+    ax.set_xticks(places, [labels[i] for i in places])
+    if crowded:
+        ax.tick_params(axis="x", labelrotation=35)
+        for label in ax.get_xticklabels():
+            label.set_horizontalalignment("right")
+            label.set_rotation_mode("anchor")
+    ax.set_xlim(-0.5, len(profile.layers) - 0.5)
+    ax.set_xlabel("layer (emb = embedding, number = block)")
+    few = ticks(len(profile.layers), most=7)
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(few, [f"{profile.names[i].depth:.2f}" for i in few])
+    above.set_xlabel("relative depth l/L")
+    above.tick_params(length=2)
+
+
+def curve(ax: Axes, curve: Curve, label: str, colour: str, dashed: bool = False) -> None:
+    """Draw one curve with its band where errors are known; the label says which it is."""
+    x = np.arange(len(curve.values))
+    known = np.isfinite(curve.values) & np.isfinite(curve.errors)
+    suffix = f" ({_BAND})" if known.any() else ""
+    line = "--" if dashed else "-"
+    ax.plot(x, curve.values, line, marker="o", color=colour, label=f"{label}{suffix}")
+    if known.any():
+        width = Z * np.where(known, curve.errors, np.nan)
+        band = (curve.values - width, curve.values + width)
+        ax.fill_between(x, *band, color=colour, alpha=0.2, lw=0, where=known)
+
+
+def legend(figure: Figure, ax: Axes, columns: int = 2) -> None:
+    """Put the legend below a figure of its own, inside axes that share theirs with others."""
+    handles, labels = ax.get_legend_handles_labels()
+    if not handles:
+        return
+    alone = len(figure.axes) == 1
+    if alone and figure.get_layout_engine() is not None:
+        figure.legend(handles, labels, ncols=columns, loc="outside lower center")
+    else:
+        ax.legend(handles, labels, loc="best")

@@ -1,0 +1,270 @@
+"""Figures for a paper: matplotlib, one function per figure, numbers taken as they are.
+
+Every function draws into ``ax`` or, without it, into a new figure, and returns the figure.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from layergeom.show.atomic import replace_file
+from layergeom.show.figure_style import Z, canvas, curve, layer_axis, legend, literal, style
+from layergeom.show.layer_axis import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    recommended_place,
+    spans,
+    ticks,
+)
+from layergeom.show.map_figures import dynamics_map, mean_dimension, overlap_map
+from layergeom.show.over_training import dynamics_names
+from layergeom.show.quantities import quantity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from layergeom.profiles import Profile
+    from layergeom.reading import Reading
+    from layergeom.tasks.dynamics import Dynamics
+
+__all__ = [
+    "anisotropy", "dimension", "dynamics_map", "mean_dimension", "overlap", "overlap_map", "rank",
+    "save_figures", "scales",
+]  # fmt: skip
+
+_FORMATS: dict[str, dict[str, None]] = {
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+    "png": {"Software": None},
+}
+
+
+def dimension(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+    """Draw the intrinsic dimension over the layers, with phases where a reading is given.
+
+    Parameters
+    ----------
+    profile : Profile
+    ax : matplotlib axes, optional
+        Where to draw; without it a new figure is made.
+    reading : Reading, optional
+        Its phases are shaded and its layer is marked.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Layers without a dimension leave a gap.
+    """
+    with style():
+        figure, axes = canvas(ax)
+        curve(axes, profile.curves["dimension"], "ID (TwoNN, ML)", BLUE)
+        if "plateau_dimension" in profile.curves:
+            curve(axes, profile.curves["plateau_dimension"], "ID (plateau)", GREEN, dashed=True)
+        _shade(axes, profile, reading)
+        _mark(axes, profile, reading)
+        axes.set_ylabel("intrinsic dimension")
+        layer_axis(axes, profile)
+        legend(figure, axes)
+    return figure
+
+
+def overlap(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+    """Draw the overlap with the next layer and, with labels, the label overlap and its chance."""
+    with style():
+        figure, axes = canvas(ax)
+        if "overlap_next" in profile.curves:
+            curve(axes, profile.curves["overlap_next"], "χ(l, l+1)", BLUE)
+        labelled = profile.curves.get("label_overlap")
+        if labelled is not None:
+            curve(axes, labelled, "χ(labels)", ORANGE)
+            if labelled.chance is not None:
+                axes.plot(labelled.chance, ":", color=ORANGE, lw=1, label="chance of χ(labels)")
+        axes.set_ylim(0, 1.03)
+        _mark(axes, profile, reading)
+        axes.set_ylabel("neighbourhood overlap")
+        layer_axis(axes, profile)
+        legend(figure, axes)
+    return figure
+
+
+def anisotropy(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+    """Draw the three anisotropies that the profile holds, each under its own name."""
+    return _several(
+        profile,
+        {"anisotropy": ORANGE, "anisotropy_uncentered": PURPLE, "mean_cosine": BLUE},
+        (ax, reading, "anisotropy"),
+    )
+
+
+def rank(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+    """Draw effective rank, spectral entropy rank and participation ratio."""
+    return _several(
+        profile,
+        {"effective_rank": BLUE, "spectral_entropy_rank": GREEN, "participation_ratio": ORANGE},
+        (ax, reading, "linear dimension"),
+    )
+
+
+def _several(
+    profile: Profile,
+    colours: dict[str, str],
+    where: tuple[Axes | None, Reading | None, str],
+) -> Figure:
+    ax, reading, title = where
+    with style():
+        figure, axes = canvas(ax)
+        for name, colour in colours.items():
+            if name in profile.curves:
+                curve(axes, profile.curves[name], quantity(name).title, colour)
+        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
+        _mark(axes, profile, reading)
+        axes.set_ylabel(title)
+        layer_axis(axes, profile)
+        legend(figure, axes)
+    return figure
+
+
+def _shade(ax: Axes, profile: Profile, reading: Reading | None) -> None:
+    """Shade the phases behind the curves, named along the top edge, narrow ones lower."""
+    if reading is None:
+        return
+    low, high = ax.get_ylim()
+    ax.set_ylim(low, high + 0.2 * (high - low))
+    for span in spans(profile, reading.phases):
+        ax.axvspan(span.start, span.stop, color=span.tint, alpha=0.75, lw=0, zorder=0)
+        middle, level = (span.start + span.stop) / 2, 0.9 if span.narrow else 0.97
+        ax.text(
+            middle,
+            level,
+            literal(span.kind),
+            transform=ax.get_xaxis_transform(),
+            ha="center",
+            va="top",
+            fontsize=6.5,
+            color="#374151",
+        )
+
+
+def _mark(ax: Axes, profile: Profile, reading: Reading | None) -> None:
+    place = recommended_place(profile, reading)
+    if place is not None:
+        label = f"layer to use: {literal(profile.layers[place])}"
+        ax.axvline(place, color="#111827", lw=0.9, ls=":", label=label, zorder=1)
+
+
+def scales(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+    """Draw the dimension against distance for up to seven layers, plateaus in bold."""
+    from matplotlib import colormaps
+
+    with style():
+        figure, axes = canvas(ax)
+        for key in _chosen_layers(profile, reading):
+            scale = profile.scales[key]
+            colour = colormaps["viridis"](0.92 * profile.names[profile.layers.index(key)].depth)
+            bar = Z * np.asarray(scale.errors)
+            name = literal(key, 20)
+            axes.errorbar(
+                scale.distances, scale.values, yerr=bar, color=colour, lw=0.9, marker="o",
+                elinewidth=0.6, label=name,
+            )  # fmt: skip
+            if scale.plateau is not None:
+                flat = slice(scale.plateau[0], scale.plateau[1] + 1)
+                axes.plot(
+                    scale.distances[flat], scale.values[flat], color=colour, lw=3.5, alpha=0.5
+                )
+        axes.set_xscale("log")
+        _plain_log_ticks(axes)
+        axes.set_xlabel("distance, mean of (r_n1 + r_n2)/2")
+        axes.set_ylabel(f"intrinsic dimension (bars: ±{Z} SE)")
+        axes.set_title("bold: plateau found by the rule", fontsize=7, color=GREY)
+        if profile.scales:
+            legend(figure, axes, columns=4)
+    return figure
+
+
+def _plain_log_ticks(axes: Axes) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _chosen_layers(profile: Profile, reading: Reading | None) -> list[str]:
+    keys = [key for key in profile.layers if key in profile.scales]
+    chosen = {keys[i] for i in ticks(len(keys), most=6)}
+    if reading is not None:
+        chosen.add(reading.recommendation.layer)
+    return [key for key in keys if key in chosen]
+
+
+def save_figures(
+    profile: Profile,
+    reading: Reading | None,
+    folder: str | Path,
+    dynamics: Dynamics | None = None,
+) -> tuple[Path, ...]:
+    """Write every figure as pdf, svg and png; equal profiles give equal files.
+
+    Returns
+    -------
+    tuple of Path
+        ``<figure>.pdf``, ``.svg``, ``.png`` for each figure that the profile has numbers for.
+        Text stays text in pdf and svg. About a second per figure.
+    """
+    written = []
+    for name, draw in _drawings(profile, reading, dynamics).items():
+        figure = draw()
+        for extension in _FORMATS:
+            path = Path(folder) / f"{name}.{extension}"
+            written.append(replace_file(path, _rendered(figure, extension)))
+    return tuple(written)
+
+
+def _drawings(
+    profile: Profile, reading: Reading | None, dynamics: Dynamics | None
+) -> dict[str, Callable[[], Figure]]:
+    curves = profile.curves
+    have = {
+        "dimension": "dimension" in curves,
+        "overlap": "overlap_next" in curves or "label_overlap" in curves,
+        "anisotropy": "anisotropy" in curves,
+        "rank": "effective_rank" in curves,
+        "scales": bool(profile.scales),
+    }
+    functions = {"dimension": dimension, "overlap": overlap, "anisotropy": anisotropy}
+    functions |= {"rank": rank, "scales": scales}
+    drawn: dict[str, Callable[[], Figure]] = {
+        name: lambda draw=draw: draw(profile, reading=reading)  # type: ignore[misc]
+        for name, draw in functions.items()
+        if have[name]
+    }
+    if "overlap" in profile.maps:
+        drawn["overlap_map"] = lambda: overlap_map(profile)
+    if dynamics is not None:
+        drawn |= _dynamics_drawings(dynamics)
+    return drawn
+
+
+def _dynamics_drawings(dynamics: Dynamics) -> dict[str, Callable[[], Figure]]:
+    drawn: dict[str, Callable[[], Figure]] = {
+        f"dynamics_{name}": lambda name=name: dynamics_map(dynamics, name)  # type: ignore[misc]
+        for name in dynamics_names(dynamics)
+    }
+    return drawn | {"dynamics_mean_dimension": lambda: mean_dimension(dynamics)}
+
+
+def _rendered(figure: Figure, extension: str) -> bytes:
+    file = io.BytesIO()
+    with style():
+        figure.savefig(file, format=extension, dpi=200, metadata=_FORMATS[extension])
+    return file.getvalue()

@@ -1,0 +1,192 @@
+"""The profile as rows, as CSV and as a table in the terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layergeom.show.atomic import replace_file
+from layergeom.show.cells import UNKNOWN, number, sparkline, visible, with_error
+from layergeom.show.quantities import QUANTITIES
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from layergeom.profiles import Curve, Profile
+    from layergeom.reading import Reading
+    from layergeom.states.hidden import LayerName
+
+MARK = "▶"
+_DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_SHOWN = {
+    "dimension": "ID",
+    "overlap_next": "χ next",
+    "label_overlap": "χ labels",
+    "anisotropy": "anisotropy",
+    "effective_rank": "eff. rank",
+}
+
+
+def curve_names(profile: Profile) -> tuple[str, ...]:
+    """Return the names of the profile's curves in the order of the table of quantities."""
+    known = [name for name in QUANTITIES if name in profile.curves]
+    return (*known, *sorted(set(profile.curves) - set(known)))
+
+
+def profile_rows(profile: Profile) -> list[dict[str, Any]]:
+    """Return one row per layer: its names in each tool's words, then every number and its error.
+
+    Returns
+    -------
+    list of dict
+        Columns ``layer, depth, hidden_states, module, blocks, final_norm``; then those of
+        ``Profile.rows``: for each curve ``<name>``, ``<name>_error`` and, where it is known,
+        ``<name>_chance``; then ``undefined``, the reason why the layer has no dimension or "".
+        Unknown numbers are nan.
+    """
+    return [_row(name, row) for name, row in zip(profile.names, profile.rows(), strict=True)]
+
+
+def _row(name: LayerName, numbers: dict[str, Any]) -> dict[str, Any]:
+    words = {
+        "layer": name.key,
+        "depth": float(name.depth),
+        "hidden_states": name.hidden_states,
+        "module": name.module,
+        "blocks": name.blocks,
+        "final_norm": bool(name.final_norm),
+    }
+    return words | {key: value for key, value in numbers.items() if key not in words}
+
+
+def write_csv(path: str | Path, profile: Profile) -> Path:
+    """Write ``profile_rows`` as UTF-8 CSV, numbers in full precision.
+
+    Unknown numbers are written ``NaN`` and missing names as empty cells. A text cell that a
+    spreadsheet would run as a formula (it starts with ``= + - @`` or a control character) gets
+    a leading apostrophe.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    rows = profile_rows(profile)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(rows[0] if rows else ["layer"])
+    writer.writerows([_csv_cell(value) for value in row.values()] for row in rows)
+    return replace_file(Path(path), text.getvalue())
+
+
+def _csv_cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return "NaN" if math.isnan(value) else repr(value)
+    if isinstance(value, (bool, int)):
+        return str(value)
+    text = str(value)
+    return f"'{text}" if text.startswith(_DANGEROUS) else text
+
+
+def profile_table(profile: Profile, reading: Reading) -> Table:
+    """Return the profile as a table for the terminal, a row per layer.
+
+    Parameters
+    ----------
+    profile : Profile
+    reading : Reading
+        Its recommended layer is marked with ``▶``, layers tied with it with ``·``.
+
+    Returns
+    -------
+    rich.table.Table
+        Values with one standard error; "–" where a number is unknown. The caption holds the
+        intrinsic dimension as a sparkline.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = [name for name in _SHOWN if name in profile.curves]
+    table = Table(caption=Text(_caption(profile)), header_style="bold", pad_edge=False, box=None)
+    table.add_column("")
+    table.add_column("layer", no_wrap=True)
+    for name in shown:
+        table.add_column(_SHOWN[name], justify="right", no_wrap=True)
+    for index, layer in enumerate(profile.layers):
+        cells = [_mark(layer, reading), visible(layer, 40)]
+        cells += [_cell(profile.curves[name], index) for name in shown]
+        chosen = layer == reading.recommendation.layer
+        table.add_row(*map(Text, cells), style="bold" if chosen else "")
+    return table
+
+
+def _mark(layer: str, reading: Reading) -> str:
+    if layer == reading.recommendation.layer:
+        return MARK
+    return "·" if layer in reading.recommendation.ties else ""
+
+
+def _cell(curve: Curve, index: int) -> str:
+    value, error = float(curve.values[index]), float(curve.errors[index])
+    if curve.name == "overlap_next" and math.isnan(error):
+        return number(value)
+    return with_error(value, error)
+
+
+def _caption(profile: Profile) -> str:
+    parts = [f"± one standard error, {UNKNOWN} unknown"]
+    if "dimension" in profile.curves:
+        parts.insert(0, f"ID over the layers {sparkline(profile.curves['dimension'].values)}")
+    return "; ".join(parts)
+
+
+def reading_lines(reading: Reading) -> list[str]:
+    """Return the reading as lines of plain text: the answer first, then its evidence.
+
+    Returns
+    -------
+    list of str
+        Without control characters; found, repeatability and usefulness each on their own line.
+    """
+    advice = reading.recommendation
+    lines = [reading.sentence, f"Use {advice.layer}: {advice.words}", f"Why: {advice.reason}"]
+    lines += [f"{head}: {text}" for head, text in recommendation_facts(reading)]
+    lines += [f"Phase {p.kind}, {_span(p.first, p.last)}: {p.evidence}" for p in reading.phases]
+    lines += [f"Anisotropy: {reading.anisotropy}", *reading.statements]
+    return [visible(line) for line in lines if line]
+
+
+def _span(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"
+
+
+def recommendation_facts(reading: Reading) -> list[tuple[str, str]]:
+    """Return (heading, text) of what is known about the recommended layer.
+
+    Whether a minimum was found, whether it repeats, and whether it is useful are three
+    questions; a heading is left out only where it does not apply.
+    """
+    advice = reading.recommendation
+    found = "yes, an interior minimum after a peak" if advice.found else "no"
+    if advice.failed:
+        found = f"{found}: {advice.failed}"
+    facts = [
+        ("Found", found),
+        ("Repeatability", _repeatability(advice.repeatability)),
+        ("Useful", advice.useful),
+        ("Tied with", ", ".join(advice.ties)),
+        ("Best by labels", advice.best_by_labels or ""),
+        ("What would settle it", advice.settle or ""),
+    ]
+    return [(head, text) for head, text in facts if text]
+
+
+def _repeatability(share: float) -> str:
+    if math.isnan(share):
+        return f"{UNKNOWN} (no minimum to repeat)"
+    return f"{share:.0%} of draws from the errors choose this layer or its ties"

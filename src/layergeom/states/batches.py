@@ -1,0 +1,355 @@
+"""From samples to padded batches of token ids, with an account of all that was left out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from layergeom.arrays import BoolArray, IntArray
+from layergeom.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+Long = Literal["truncate", "skip", "error"]
+
+_NAMED = 3  # rows named in a message
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """Token ids of the rows that are kept, in data order.
+
+    Parameters
+    ----------
+    ids : tuple of int64 arrays
+        What the network is fed.
+    counted : tuple of bool arrays
+        The tokens that enter the pooling.
+    rows : tuple of int
+        Number of each kept row in the data.
+    truncated, skipped : tuple of int
+        Rows that were cut, and rows that were left out for their length.
+    unknown : int
+        Tokens that the tokenizer does not know.
+    """
+
+    ids: tuple[IntArray, ...]
+    counted: tuple[BoolArray, ...]
+    rows: tuple[int, ...]
+    truncated: tuple[int, ...] = ()
+    skipped: tuple[int, ...] = ()
+    unknown: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Number of tokens fed."""
+        return sum(map(len, self.ids))
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """Hash of the token ids of each row: equal means the same input."""
+        return tuple(
+            hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=16).hexdigest()
+            for row in self.ids
+        )
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long an input may be and what happens to a longer one.
+
+    Parameters
+    ----------
+    length : int or None
+        Tokens, special ones included.
+    long : {"truncate", "skip", "error"}
+        What happens to longer rows.
+    unknown : float
+        Share of unknown tokens above which the tokenizer is taken to be the wrong one.
+    """
+
+    length: int | None
+    long: Long
+    unknown: float
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What is done to a text before and while it is tokenized.
+
+    Parameters
+    ----------
+    prompt : str
+        Put before each text.
+    lower : bool
+        Lower-case the text.
+    special : bool
+        Special tokens enter the pooling.
+    prompt_counts : bool
+        The prompt's tokens enter the pooling.
+    """
+
+    prompt: str = ""
+    lower: bool = False
+    special: bool = False
+    prompt_counts: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Right-padded rows of similar length.
+
+    Parameters
+    ----------
+    rows : int64 array, shape (batch,)
+        Places in the result.
+    ids, attention : Tensor of int64, shape (batch, T)
+        Token ids and 1 for real tokens.
+    counted : Tensor of bool, shape (batch, T)
+        Tokens that enter the pooling.
+    """
+
+    rows: IntArray
+    ids: torch.Tensor
+    attention: torch.Tensor
+    counted: torch.Tensor
+
+
+def tokenize(
+    texts: Sequence[str], names: Sequence[str], tokenizer: Any, wording: Wording, limits: Limits
+) -> Sequences:
+    """Turn texts into token ids, without padding.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        One per row.
+    names : sequence of str
+        Ids of the rows, for messages.
+    tokenizer : object
+        One of transformers'.
+    wording : Wording
+        Prompt, case, and which tokens count.
+    limits : Limits
+        Length and what happens beyond it.
+
+    Returns
+    -------
+    Sequences
+
+    Raises
+    ------
+    InputError
+        For a row without any token, a row that is too long under ``long="error"``, or too many
+        unknown tokens.
+    """
+    told = [wording.prompt + (text.lower() if wording.lower else text) for text in texts]
+    encoded = _encode(tokenizer, told)
+    ids = [np.asarray(row, dtype=np.int64) for row in encoded["input_ids"]]
+    special = [np.asarray(row, dtype=bool) for row in encoded["special_tokens_mask"]]
+    _check_not_empty(
+        [not text.strip() or mask.all() for text, mask in zip(texts, special, strict=True)], names
+    )
+    unknown = _unknown(ids, special, tokenizer, limits)
+    too_long = _too_long(ids, names, limits)
+    if limits.long == "truncate" and too_long:
+        cut = _encode(
+            tokenizer, [told[i] for i in too_long], truncation=True, max_length=limits.length
+        )
+        for i, row, mask in zip(
+            too_long, cut["input_ids"], cut["special_tokens_mask"], strict=True
+        ):
+            ids[i], special[i] = np.asarray(row, dtype=np.int64), np.asarray(mask, dtype=bool)
+    counted = _counted(special, wording, _prompt_length(tokenizer, wording))
+    return _kept(ids, counted, too_long, limits, unknown, names)
+
+
+def check_tokens(
+    items: Sequence[Any], names: Sequence[str], vocabulary: int | None, limits: Limits
+) -> Sequences:
+    """Take token ids as they are: every position counts.
+
+    Parameters
+    ----------
+    items : sequence of integer sequences, or integer array, shape (n, T)
+        Token ids.
+    names : sequence of str
+        Ids of the rows, for messages.
+    vocabulary : int or None
+        Ids must lie in [0, vocabulary).
+    limits : Limits
+        Length and what happens beyond it.
+
+    Returns
+    -------
+    Sequences
+
+    Raises
+    ------
+    InputError
+        For an empty row, ids that are no whole numbers or outside of the vocabulary, or a row
+        that is too long under ``long="error"``.
+    """
+    ids = [_token_row(row, name, vocabulary) for row, name in zip(items, names, strict=True)]
+    too_long = _too_long(ids, names, limits)
+    if limits.long == "truncate":
+        for i in too_long:
+            ids[i] = ids[i][: limits.length]
+    counted = [np.ones(len(row), dtype=bool) for row in ids]
+    return _kept(ids, counted, too_long, limits, 0, names)
+
+
+def batches(sequences: Sequences, pad: int, budget: int, batch_size: int | None) -> Iterator[Batch]:
+    """Yield right-padded batches, longest rows first (so that memory runs out early or never).
+
+    Parameters
+    ----------
+    sequences : Sequences
+        The rows.
+    pad : int
+        Id that fills up; always masked.
+    budget : int
+        Tokens per batch, padding included; a longer row is a batch of its own.
+    batch_size : int or None
+        Rows per batch, in place of the budget.
+    """
+    lengths = np.array([len(row) for row in sequences.ids])
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        longest = int(lengths[order[start]])
+        size = batch_size or max(1, budget // longest)
+        yield _batch(sequences, order[start : start + size], longest, pad)
+        start += size
+
+
+def _batch(sequences: Sequences, rows: IntArray, width: int, pad: int) -> Batch:
+    import torch
+
+    ids = np.full((len(rows), width), pad, dtype=np.int64)
+    attention = np.zeros((len(rows), width), dtype=np.int64)
+    counted = np.zeros((len(rows), width), dtype=bool)
+    for line, row in enumerate(rows):
+        length = len(sequences.ids[row])
+        ids[line, :length] = sequences.ids[row]
+        attention[line, :length] = 1
+        counted[line, :length] = sequences.counted[row]
+    return Batch(rows, *(torch.from_numpy(part) for part in (ids, attention, counted)))
+
+
+def _encode(tokenizer: Any, texts: list[str], **options: Any) -> Any:
+    return tokenizer(
+        texts,
+        add_special_tokens=True,
+        return_special_tokens_mask=True,
+        return_attention_mask=False,
+        return_token_type_ids=False,
+        **{"padding": False, "truncation": False, **options},
+    )
+
+
+def _check_not_empty(empty: Sequence[Any], names: Sequence[str]) -> None:
+    rows = [i for i, flag in enumerate(empty) if flag]
+    if rows:
+        more = f" and {len(rows) - 1} more rows" if len(rows) > 1 else ""
+        raise InputError(
+            f"Row {rows[0]} (id {names[rows[0]]!r}){more} holds no tokens; remove empty rows."
+        )
+
+
+def _unknown(ids: list[IntArray], special: list[BoolArray], tokenizer: Any, limits: Limits) -> int:
+    code = getattr(tokenizer, "unk_token_id", None)
+    if code is None:
+        return 0
+    words = sum(int((~mask).sum()) for mask in special)
+    unknown = sum(
+        int(((row == code) & ~mask).sum()) for row, mask in zip(ids, special, strict=True)
+    )
+    if unknown > limits.unknown * words:
+        raise InputError(
+            f"{unknown / words:.1%} of the tokens ({unknown} of {words}) are unknown to the "
+            f"tokenizer, more than {limits.unknown:.0%}; give data in its language and alphabet, "
+            "or allow more with max_unknown."
+        )
+    return unknown
+
+
+def _too_long(ids: list[IntArray], names: Sequence[str], limits: Limits) -> list[int]:
+    if limits.length is None:
+        return []
+    rows = [i for i, row in enumerate(ids) if len(row) > limits.length]
+    if rows and limits.long == "error":
+        raise InputError(
+            f"{len(rows)} rows are longer than {limits.length} tokens ({list_rows(rows, names)}); "
+            "raise max_length, or choose long='truncate' or long='skip'."
+        )
+    return rows
+
+
+def _counted(special: list[BoolArray], wording: Wording, prompt: int) -> list[BoolArray]:
+    counted = [np.ones(len(mask), dtype=bool) if wording.special else ~mask for mask in special]
+    for row in counted:
+        row[:prompt] = False
+    return counted
+
+
+def _prompt_length(tokenizer: Any, wording: Wording) -> int:
+    """Tokens at the beginning that do not count: the prompt's, with what stands before it."""
+    if wording.prompt_counts or not wording.prompt:
+        return 0
+    ids = _encode(tokenizer, [wording.prompt])["input_ids"][0]
+    return len(ids) - int(ids[-1] in tokenizer.all_special_ids)
+
+
+def _kept(
+    ids: list[IntArray],
+    counted: list[BoolArray],
+    too_long: list[int],
+    limits: Limits,
+    unknown: int,
+    names: Sequence[str],
+) -> Sequences:
+    skipped = set(too_long) if limits.long == "skip" else set()
+    rows = tuple(i for i in range(len(ids)) if i not in skipped)
+    if not rows:
+        raise InputError(
+            f"All {len(ids)} rows are longer than {limits.length} tokens; raise max_length or "
+            "choose long='truncate'."
+        )
+    _check_not_empty([i not in skipped and not row.any() for i, row in enumerate(counted)], names)
+    return Sequences(
+        tuple(ids[i] for i in rows),
+        tuple(counted[i] for i in rows),
+        rows,
+        truncated=tuple(too_long) if limits.long == "truncate" else (),
+        skipped=tuple(sorted(skipped)),
+        unknown=unknown,
+    )
+
+
+def _token_row(row: Any, name: str, vocabulary: int | None) -> IntArray:
+    array = np.asarray(row)
+    if array.ndim != 1 or not len(array):
+        raise InputError(f"Row {name!r} must be a non-empty sequence of token ids.")
+    if array.dtype.kind not in "iu":
+        raise InputError(
+            f"Row {name!r} holds {array.dtype} values, but token ids are whole numbers."
+        )
+    top = np.iinfo(np.int64).max if vocabulary is None else vocabulary
+    if array.min() < 0 or array.max() >= top:
+        raise InputError(
+            f"Row {name!r} holds token ids from {array.min()} to {array.max()}, but the model "
+            f"knows 0 to {top - 1}."
+        )
+    return array.astype(np.int64)
+
+
+def list_rows(rows: Sequence[int], names: Sequence[str]) -> str:
+    """Name the first few rows by number and id."""
+    shown = ", ".join(f"row {i} (id {names[i]!r})" for i in rows[:_NAMED])
+    return shown + (" …" if len(rows) > _NAMED else "")

@@ -1,0 +1,139 @@
+"""Reading the stream between the blocks during a forward pass, and leaving no trace of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from layergeom.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from layergeom.states.blocks import Block
+
+Receive = Callable[[int, "torch.Tensor"], None]
+
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+)
+# transformers marks a network whose own recording hooks are installed; they go, so goes the mark.
+_MARK = "_output_capturing_hooks_installed"
+
+
+@contextmanager
+def untouched(network: nn.Module) -> Iterator[None]:
+    """Put the network into evaluation mode and afterwards back as it was, also after an error.
+
+    Training flags of every sub-module, hooks registered meanwhile (by anyone) and gradients mode
+    are restored; parameters and configuration are not touched at all.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network to work with.
+    """
+    import torch
+
+    before = [
+        (part, part.training, _hooks(part), _MARK in vars(part)) for part in network.modules()
+    ]
+    network.eval()
+    try:
+        # no_grad, not inference_mode: a tensor cached by the network would be unusable in training
+        with torch.no_grad():
+            yield
+    finally:
+        for part, training, hooks, marked in before:
+            part.training = training
+            _restore(part, hooks)
+            if not marked:
+                vars(part).pop(_MARK, None)
+
+
+@contextmanager
+def tapped(network: nn.Module, blocks: Sequence[Block], receive: Receive) -> Iterator[None]:
+    """Call ``receive(l, states)`` for the input of block 1 (l = 0) and every block's output.
+
+    Blocks are counted by their calls, so a layer that is shared and called L times gives L
+    outputs. ``states`` is the live tensor, shape (batch, T, D); whoever keeps it holds its memory.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Each call of it starts the count anew.
+    blocks : sequence of Block
+        The modules of the main stack.
+    receive : callable
+        Takes the number of the layer and its states.
+    """
+    calls = _Calls(receive)
+    handles = [network.register_forward_pre_hook(calls.start)]
+    try:
+        first = blocks[0].module
+        handles.append(first.register_forward_pre_hook(calls.enter, with_kwargs=True))
+        handles.extend(block.module.register_forward_hook(calls.leave) for block in blocks)
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def tensor_of(output: Any, what: str) -> torch.Tensor:
+    """Return a module's states: its output, the first entry or ``last_hidden_state``."""
+    import torch
+
+    if not isinstance(output, torch.Tensor):
+        named = getattr(output, "last_hidden_state", None)
+        output = named if named is not None else _first(output)
+    if not isinstance(output, torch.Tensor):
+        raise InputError(
+            f"The output of {what} holds no tensor of states; give the states as arrays."
+        )
+    return output
+
+
+def _first(output: Any) -> Any:
+    return output[0] if isinstance(output, (tuple, list)) and output else None
+
+
+class _Calls:
+    """Counts the calls of the blocks within one forward pass."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._count = 0
+
+    def start(self, _module: nn.Module, _args: Any) -> None:
+        self._count = 0
+
+    def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._count == 0:
+            self._receive(0, _input(module, args, kwargs))
+
+    def leave(self, module: nn.Module, _args: Any, output: Any) -> None:
+        self._count += 1
+        self._receive(self._count, tensor_of(output, type(module).__name__))
+
+
+def _input(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
+    return tensor_of(
+        args[0] if args else kwargs.get("hidden_states"), f"the input of {type(module).__name__}"
+    )
+
+
+def _hooks(part: nn.Module) -> dict[str, set[int]]:
+    return {name: set(getattr(part, name, ())) for name in _HOOKS}
+
+
+def _restore(part: nn.Module, hooks: dict[str, set[int]]) -> None:
+    for name, known in hooks.items():
+        registered = getattr(part, name, {})
+        for key in [key for key in registered if key not in known]:
+            del registered[key]

@@ -1,0 +1,256 @@
+"""Loading a transformer so that what is loaded is known: weights, layers, limits, identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layergeom.errors import InputError
+from layergeom.states.anatomy import Anatomy, device_of, dissect
+from layergeom.states.blocks import Block, find_blocks
+from layergeom.states.loading import base_network, dtype_name, pick_device, quiet, read_network
+from layergeom.states.pipelines import Pipeline, read_pipeline
+from layergeom.states.sources import Source, identify
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_OFFSET = 8  # rows that a table of positions may hold beyond the positions
+_NO_LIMIT = 1_000_000  # tokenizers without a limit claim 1e30 tokens
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedModel:
+    """A network ready for extraction, with the facts that extraction needs.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The base network, without a head; of an encoder–decoder the encoder.
+    tokenizer : object or None
+        None if the model has none.
+    blocks : tuple of Block
+        Modules of the main stack with their dotted paths.
+    anatomy : Anatomy
+        The layers: names, widths, final norm.
+    source : Source
+        Origin and content hash.
+    warnings : tuple of str
+        What was assumed while loading.
+    """
+
+    module: nn.Module
+    tokenizer: Any
+    blocks: tuple[Block, ...]
+    anatomy: Anatomy
+    source: Source
+    warnings: tuple[str, ...]
+
+    @cached_property
+    def pipeline(self) -> Pipeline | None:
+        """The sentence-transformers pipeline of the folder; None without ``modules.json``."""
+        return read_pipeline(self.source.folder)
+
+    @property
+    def final_norm(self) -> tuple[str, nn.Module] | None:
+        """Path and module that turn the last block's output into the network's output."""
+        path = self.anatomy.final_norm
+        return (path, self.module.get_submodule(path)) if path else None
+
+    @property
+    def model_type(self) -> str:
+        """The family, as the configuration names it (``bert``), else the class."""
+        config = getattr(self.module, "config", None)
+        return str(getattr(config, "model_type", "") or type(self.module).__name__)
+
+    @property
+    def is_decoder(self) -> bool:
+        """True if no token sees later ones, as tried, not as the configuration says."""
+        return self.anatomy.causal
+
+    @property
+    def width(self) -> int:
+        """Features of the last block."""
+        return self.anatomy.widths[len(self.anatomy.widths) - 1]
+
+    @property
+    def dtype(self) -> str:
+        """Numbers the network computes in, such as ``float32``."""
+        first = next((p for p in self.module.parameters() if p.is_floating_point()), None)
+        return "float32" if first is None else str(first.dtype).removeprefix("torch.")
+
+    @property
+    def vocabulary(self) -> int | None:
+        """Number of token ids; None if the network does not say."""
+        embeddings = _embeddings(self.module)
+        return getattr(embeddings, "num_embeddings", None)
+
+    @property
+    def positions(self) -> int | None:
+        """Tokens per sequence that the configuration allows; None if it says nothing.
+
+        Where positions are counted from the padding index (RoBERTa, ESM), the table is shorter
+        than the configuration says.
+        """
+        from torch import nn
+
+        config = getattr(self.module, "config", None)
+        limit = getattr(config, "max_position_embeddings", None)
+        if not isinstance(limit, int) or limit <= 0:
+            return None
+        for path, part in self.module.named_modules():
+            if (
+                isinstance(part, nn.Embedding)
+                and "position" in path
+                and part.padding_idx is not None
+            ):
+                return min(limit, part.num_embeddings - part.padding_idx - 1)
+        return limit
+
+    @property
+    def learned_positions(self) -> bool:
+        """True if positions are looked up in a table, beyond which nothing can be fed."""
+        from torch import nn
+
+        limit, words = self.positions, _embeddings(self.module)
+        tables = [
+            p for p in self.module.modules() if isinstance(p, nn.Embedding) and p is not words
+        ]
+        return limit is not None and any(
+            0 <= table.num_embeddings - limit <= _OFFSET for table in tables
+        )
+
+    @property
+    def device(self) -> str:
+        """The device that takes the token ids."""
+        return str(device_of(self.module))
+
+    @property
+    def max_length(self) -> int | None:
+        """Tokens per sequence by default: the pipeline's, the tokenizer's, the network's limit."""
+        limits = [self.positions]
+        if self.pipeline is not None and self.pipeline.max_length is not None:
+            limits.append(self.pipeline.max_length)
+        else:
+            own = getattr(self.tokenizer, "model_max_length", None)
+            limits.append(int(own) if own is not None and own < _NO_LIMIT else None)
+        known = [limit for limit in limits if limit is not None]
+        return min(known) if known else None
+
+
+def load(
+    model: Any,
+    *,
+    revision: str | None = None,
+    dtype: Any = None,
+    device: str = "auto",
+    device_map: Any = None,
+    tokenizer: Any = None,
+) -> LoadedModel:
+    """Load a transformer without its head and learn what its layers are.
+
+    Parameters
+    ----------
+    model : str, Path or torch.nn.Module
+        Hub id, local folder in Hugging Face's layout, or a loaded module (used where it is).
+    revision : str, optional
+        Branch, tag or commit of a hub id.
+    dtype : str or torch.dtype, optional
+        ``float32`` (default: half precision makes duplicates), ``float16``, ``bfloat16``,
+        ``float64`` or ``auto`` for the checkpoint's own. A loaded module keeps its dtype.
+    device : str
+        ``auto`` takes a GPU if there is one. A loaded module stays on its device.
+    device_map : str or dict, optional
+        Handed to transformers, for networks larger than one device.
+    tokenizer : object, str or Path, optional
+        In place of the model's own.
+
+    Returns
+    -------
+    LoadedModel
+
+    Raises
+    ------
+    InputError
+        If the model cannot be found or read, if weights that reach the states are missing from
+        the checkpoint, or if no stack of blocks is found.
+
+    Notes
+    -----
+    Remote code is never run. Safetensors are read first; PyTorch's ``.bin`` only where there are
+    none, without unpickling, and with a warning. Cost: the weights are read twice, once for the
+    content hash; one forward pass of twelve tokens.
+    """
+    source = identify(model, revision=revision, tokenizer=tokenizer)
+    return load_source(
+        source, dtype=dtype, device=device, device_map=device_map, tokenizer=tokenizer
+    )
+
+
+def load_source(
+    source: Source, *, dtype: Any, device: str, device_map: Any, tokenizer: Any
+) -> LoadedModel:
+    """Load what `identify` has identified; see `load`."""
+    warnings: list[str] = []
+    if source.kind == "module":
+        network = _given(source.module, dtype, device)
+    else:
+        network = read_network(source, dtype, device_map, warnings)
+        if device_map is None:
+            network = network.to(pick_device(device))
+    network = base_network(network, warnings)
+    blocks = find_blocks(network)
+    with quiet():
+        anatomy = dissect(network, blocks)
+        words = _tokenizer(source, tokenizer, warnings)
+    return LoadedModel(network, words, blocks, anatomy, source, tuple(warnings))
+
+
+def _given(network: nn.Module, dtype: Any, device: str) -> nn.Module:
+    """Return a loaded module as it is; wishes that would change it are refused."""
+    own = next((p for p in network.parameters() if p.is_floating_point()), None)
+    if own is None:
+        return network
+    if dtype is not None and dtype_name(dtype) not in ("auto", str(own.dtype)[6:]):
+        raise InputError(
+            f"The loaded module is {str(own.dtype)[6:]}; convert it yourself (module.to({dtype})) "
+            "or leave dtype out: a module that is given is not changed."
+        )
+    if device != "auto" and own.device.type != device.split(":")[0]:
+        raise InputError(
+            f"The loaded module is on {own.device}; move it yourself (module.to({device!r})) or "
+            "leave device out: a module that is given is not changed."
+        )
+    return network
+
+
+def _embeddings(network: Any) -> Any:
+    return network.get_input_embeddings() if hasattr(network, "get_input_embeddings") else None
+
+
+def _tokenizer(source: Source, given: Any, warnings: list[str]) -> Any:
+    """Return the tokenizer that was given, or the model's own, or None."""
+    from transformers import AutoTokenizer
+
+    if given is not None and not isinstance(given, (str, Path)):
+        return given
+    if given is None and (source.kind == "module" or not _has_tokenizer(source.folder)):
+        return None
+    place = source.location if given is None else str(given)
+    revision = source.commit if given is None else None
+    try:
+        return AutoTokenizer.from_pretrained(place, revision=revision, trust_remote_code=False)
+    except Exception as error:  # damaged files raise anything
+        if given is not None:
+            raise InputError(f"The tokenizer {place!r} cannot be loaded ({error}).") from error
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        warnings.append(f"The tokenizer of {source.name} could not be loaded ({reason}).")
+        return None
+
+
+def _has_tokenizer(folder: Path | None) -> bool:
+    """Look for files: from a config alone AutoTokenizer invents an empty tokenizer."""
+    names = ("tokenizer*", "vocab*", "*.model", "spiece*", "merges.txt")
+    return folder is not None and any(any(folder.glob(name)) for name in names)

@@ -1,0 +1,307 @@
+"""The store: a folder of safetensors pieces with a manifest, verified when read.
+
+A piece's file carries the first digits of its SHA-256 in its name, so a rewritten piece never
+touches the old one: the manifest, replaced last and in one step, says which of the two counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+import warnings
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from layergeom.errors import GeometryWarning, InputError, StoreError
+from layergeom.states import durable, tensorfile
+from layergeom.states.content import content_key
+from layergeom.states.manifest import MANIFEST, Piece, file_of, parsed, plain_facts, serialized
+from layergeom.states.tensorfile import AnyArray
+
+__all__ = ["PieceWriter", "Store", "content_key"]
+
+
+class Store:
+    """A folder of safetensors pieces with a manifest.
+
+    Every piece is written whole or not at all, and verified when it is read.
+
+    Parameters
+    ----------
+    folder : path
+        Created on the first write; an absent folder reads as an empty store.
+
+    Attributes
+    ----------
+    folder : Path
+        Where the pieces lie. It may be moved: nothing inside says where it is.
+
+    Notes
+    -----
+    Each piece is named by its caller and carries a key, the content hash of what determined it:
+    asked for with another key, it does not exist. The SHA-256 of a file is computed once per
+    object as long as size, modification time and inode stay the same. Two processes that write
+    the same store at once may lose each other's manifest lines.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self._verified: dict[str, tuple[int, int, int]] = {}
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.folder)!r})"
+
+    @classmethod
+    def temporary(cls) -> Store:
+        """Return a store in a temporary folder that is removed with the object."""
+        folder = tempfile.mkdtemp(prefix="layergeom-")
+        store = cls(folder)
+        weakref.finalize(store, shutil.rmtree, folder, ignore_errors=True)
+        return store
+
+    def get(self, name: str, key: str, *, discard: bool = False) -> dict[str, AnyArray] | None:
+        """Return the arrays of a piece as read-only memory maps.
+
+        Parameters
+        ----------
+        name, key : str
+            Which piece, and the content hash it must have been stored under.
+        discard : bool
+            Warn about a damaged piece and return None, so that it alone is computed anew.
+
+        Returns
+        -------
+        dict of str to ndarray, or None
+            None if there is no such piece or its key differs.
+
+        Raises
+        ------
+        StoreError
+            If the piece is damaged (its size or SHA-256 differs) or the manifest is.
+        """
+        piece = self._piece(name, key)
+        if piece is None:
+            return None
+        try:
+            return self._arrays(piece)
+        except StoreError as error:
+            if not discard:
+                raise
+            warnings.warn(f"{error} It is computed anew.", GeometryWarning, stacklevel=2)
+            return None
+
+    def put(
+        self,
+        name: str,
+        arrays: Mapping[str, AnyArray],
+        key: str,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Store arrays and a small JSON as one piece, in place of any earlier one of that name.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be written; what was there before is intact.
+        InputTypeError
+            If a dtype has no place in safetensors, or the facts none in JSON.
+        """
+        held = {label: np.asarray(array) for label, array in arrays.items()}
+        shapes = {label: (array.shape, array.dtype) for label, array in held.items()}
+        with self.open(name, shapes, key, facts) as writer:
+            for label, array in held.items():
+                writer[label][...] = array
+
+    def open(
+        self,
+        name: str,
+        arrays: Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]],
+        key: str,
+        facts: Mapping[str, Any] | None = None,
+    ) -> PieceWriter:
+        """Return a context manager that writes a piece of these shapes and dtypes part by part.
+
+        ``writer["states"][rows] = ...`` writes to the disk through a memory map, so the whole is
+        never held in memory. The piece exists once the block ends without an error; a map kept
+        beyond the block must not be written to.
+        """
+        return PieceWriter(self, name, arrays, key, facts)
+
+    def facts(self, name: str, key: str) -> dict[str, Any] | None:
+        """Return the small JSON stored with a piece; None if there is no such piece."""
+        piece = self._piece(name, key)
+        return None if piece is None else dict(piece.facts)
+
+    def key(self, name: str) -> str | None:
+        """Return the key that a piece was stored under; None if there is no such piece."""
+        piece = self._pieces().get(name)
+        return None if piece is None else piece.key
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all pieces, sorted."""
+        return tuple(sorted(self._pieces()))
+
+    def check(self) -> tuple[str, ...]:
+        """Verify every piece; one sentence for each that is damaged, foreign or unfinished."""
+        try:
+            pieces = self._pieces()
+        except StoreError as error:
+            return (str(error),)
+        self._verified.clear()
+        found = [message for piece in pieces.values() if (message := self._damage(piece))]
+        return (*found, *self._strangers({piece.file for piece in pieces.values()}))
+
+    def _strangers(self, known: set[str]) -> list[str]:
+        """One sentence per file that the manifest does not list."""
+        if not self.folder.is_dir():
+            return []
+        names = sorted(p.name for p in self.folder.iterdir() if p.name not in known | {MANIFEST})
+        return [_stranger(self.folder / name) for name in names]
+
+    def _damage(self, piece: Piece) -> str | None:
+        try:
+            self._arrays(piece)
+        except StoreError as error:
+            return str(error)
+        return None
+
+    def _piece(self, name: str, key: str) -> Piece | None:
+        piece = self._pieces().get(name)
+        return piece if piece is not None and piece.key == key else None
+
+    def _pieces(self) -> dict[str, Piece]:
+        path = self.folder / MANIFEST
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read ({error.strerror}).") from None
+        return parsed(data, path)
+
+    def _arrays(self, piece: Piece) -> dict[str, AnyArray]:
+        path = self.folder / piece.file
+        try:
+            self._verify(path, piece)
+            tensors = tensorfile.layout(path)
+            return {label: tensorfile.read(path, tensor) for label, tensor in tensors.items()}
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read ({error.strerror}).") from None
+        except StoreError:
+            raise
+        except InputError as error:
+            raise StoreError(f"{path} is foreign: {error}") from None
+
+    def _verify(self, path: Path, piece: Piece) -> None:
+        status = path.stat()
+        mark = (status.st_size, status.st_mtime_ns, status.st_ino)
+        if self._verified.get(piece.file) == mark:
+            return
+        if status.st_size != piece.size:
+            raise StoreError(
+                f"{path} is damaged: it has {status.st_size} bytes instead of {piece.size}."
+            )
+        if file_digest(path) != piece.sha256:
+            raise StoreError(f"{path} is damaged: its content does not have the recorded SHA-256.")
+        self._verified[piece.file] = mark
+
+    def _record(self, name: str, piece: Piece) -> None:
+        """Name the piece in the manifest; only now does it exist, and the old one no more."""
+        pieces = self._pieces()
+        former = pieces.get(name)
+        durable.write(self.folder / MANIFEST, serialized({**pieces, name: piece}))
+        if former is not None and former.file != piece.file:
+            (self.folder / former.file).unlink(missing_ok=True)
+
+
+class PieceWriter:
+    """Write one piece of a store through memory maps; see `Store.open`."""
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        arrays: Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]],
+        key: str,
+        facts: Mapping[str, Any] | None,
+    ) -> None:
+        self._store = store
+        self._name = name
+        self._key = key
+        self._facts = plain_facts(facts or {}, name)
+        self._head, self._layout = tensorfile.header(arrays)
+        self._path: Path | None = None
+        self._maps: dict[str, AnyArray] = {}
+        file_of(name, "")  # a name that cannot be stored is refused before anything is written
+
+    def __enter__(self) -> PieceWriter:
+        self._store._pieces()  # a damaged or newer manifest is found before the work, not after
+        with durable.explained(self._store.folder):
+            self._path = durable.create(self._store.folder)
+            try:
+                self._prepare(self._path)
+            except BaseException:
+                self._remove()
+                raise
+        return self
+
+    def __getitem__(self, array: str) -> AnyArray:
+        """Return the writable memory map of one array."""
+        return self._maps[array]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._maps.clear()  # unmaps, unless the caller kept a view; publishing syncs either way
+        try:
+            if kind is None:
+                with durable.explained(self._store.folder):
+                    self._commit()
+        finally:
+            self._remove()
+
+    def _prepare(self, path: Path) -> None:
+        size = max([len(self._head), *(tensor.stop for tensor in self._layout.values())])
+        durable.reserve(path, size)
+        with path.open("r+b") as file:
+            file.write(self._head)
+        raw = np.memmap(path, dtype=np.uint8, mode="r+")
+        self._maps = {label: tensorfile.view(raw, tensor) for label, tensor in self._layout.items()}
+
+    def _commit(self) -> None:
+        path = self._path
+        if path is None:
+            raise StoreError(f"{self._name!r} was never opened; use the writer in a with block.")
+        durable.sync(path)
+        size, sha256 = path.stat().st_size, file_digest(path)
+        piece = Piece(file_of(self._name, sha256), size, sha256, self._key, self._facts)
+        durable.publish(path, self._store.folder / piece.file)
+        self._store._record(self._name, piece)
+
+    def _remove(self) -> None:
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file, streamed (about 1 GB/s)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _stranger(path: Path) -> str:
+    if path.name.startswith(durable.UNFINISHED):
+        return f"{path} is unfinished: delete it if nothing is being written here."
+    if path.suffix == ".safetensors":
+        return f"{path} is an orphan: the manifest does not list it; it can be deleted."
+    return f"{path} is foreign: it is no part of the store."

@@ -1,0 +1,1 @@
+"""Work that runs the floors below several times: dynamics over training checkpoints."""

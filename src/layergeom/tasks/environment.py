@@ -1,0 +1,75 @@
+"""What this installation has, in words: versions, threads, kernel, devices."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from shutil import which
+
+from layergeom.version import VERSION
+
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "torch",
+    "transformers",
+    "safetensors",
+    "altair",
+    "vl-convert-python",
+    "matplotlib",
+)
+
+
+def environment() -> dict[str, str]:
+    """Return named facts about the installation, each one line of text.
+
+    Notes
+    -----
+    Imports torch, which takes a second or two.
+    """
+    facts = {"layergeom": VERSION, "python": platform.python_version()}
+    facts |= {name: _version(name) for name in LIBRARIES}
+    facts["threads"] = _threads()
+    facts["neighbour kernel"] = "plain (blocked matrix products, exact)"
+    facts["device"] = _device()
+    return facts
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return f"absent; pip install {name}"
+
+
+def _threads() -> str:
+    asked = os.environ.get("OMP_NUM_THREADS")
+    limit = f", OMP_NUM_THREADS={asked}" if asked else ""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{cores}{limit}"
+
+
+def _device() -> str:
+    """Say which device a run would use, and why a visible GPU is not used."""
+    import torch
+
+    if torch.cuda.is_available():
+        return f"cuda: {torch.cuda.get_device_name(0)}"
+    if torch.backends.mps.is_available():
+        return "mps"
+    return f"cpu{_unused_gpu(torch.version.cuda)}"
+
+
+def _unused_gpu(built_for: str | None) -> str:
+    if which("nvidia-smi") is None:
+        return " (no GPU is visible)"
+    if built_for is None:
+        return (
+            "; a GPU is visible but this torch is a CPU build: "
+            "pip install --force-reinstall torch (a CUDA build)"
+        )
+    return (
+        f"; a GPU is visible but this torch for CUDA {built_for} cannot use it: update the driver, "
+        "or unset CUDA_VISIBLE_DEVICES"
+    )

@@ -1,0 +1,64 @@
+"""Small inputs for the upper floors: states with a known geometry, models saved on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+N = 240
+
+
+def torus(n: int, dimension: int, seed: int) -> np.ndarray:
+    """Return n points on a flat torus: (n, 2 dimension), without bias for nearest neighbours."""
+    angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, (n, dimension))
+    return np.hstack([np.cos(angles), np.sin(angles)])
+
+
+@pytest.fixture(scope="session")
+def clusters() -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Four layers of 240 rows in which three classes come apart, and the classes."""
+    rng = np.random.default_rng(3)
+    classes = np.arange(N) % 3
+    base = rng.standard_normal((N, 4))
+    layers = {
+        name: np.hstack([base + apart * np.eye(4)[classes], 0.3 * rng.standard_normal((N, 6))])
+        for name, apart in zip(
+            ("embedding", "block_1", "block_2", "final"), (0, 1, 3, 6), strict=True
+        )
+    }
+    return layers, classes
+
+
+@pytest.fixture(scope="session")
+def states_file(tmp_path_factory: pytest.TempPathFactory, clusters: tuple) -> Path:
+    path = tmp_path_factory.mktemp("states") / "states.npz"
+    np.savez(path, **clusters[0])
+    return path
+
+
+@pytest.fixture(scope="session")
+def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random BERT with its tokenizer."""
+    from states.tiny import folder
+
+    return folder(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="session")
+def training_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three checkpoints of a tiny GPT-2, each further from the first."""
+    import torch
+    from states.tiny import network
+
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("training")
+    for step, away in ((100, 1.0), (0, 0.0), (10, 0.3)):
+        module = network("GPT2", initializer_range=0.2)
+        torch.manual_seed(5)
+        with torch.no_grad():
+            for weights in module.parameters():
+                weights += away * 0.2 * torch.randn_like(weights)
+        module.save_pretrained(path / f"step{step}")
+    return path

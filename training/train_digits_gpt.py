@@ -1,0 +1,203 @@
+"""Train the demo model: a small image GPT over the pixels of scikit-learn's digits.
+
+The model is a standard ``ImageGPTForCausalImageModeling``: every pixel is a token (17 grey
+levels), read in raster order after a start token, and the next pixel is predicted. Weights are
+written as bfloat16 safetensors at a fixed list of steps, in the layout that ``from_pretrained``
+reads, together with a training log (``training_log.csv``) and the facts of the run
+(``provenance.json``).
+
+    python training/train_digits_gpt.py OUT_DIR --layers 12 --width 64 --steps 8000
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import platform
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from scipy import ndimage
+from sklearn.datasets import load_digits
+from torch.nn.functional import cross_entropy
+from transformers import ImageGPTConfig, ImageGPTForCausalImageModeling
+
+LEVELS = 17  # grey levels 0..16
+START = LEVELS  # the start token is the last entry of the vocabulary
+SIDE = 8
+MILESTONES = (0, 16, 64, 160, 400, 1000, 2000, 4000)  # the last step is always added
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--layers", type=int, default=12)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=8000)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--weight-decay", type=float, default=0.1)
+    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--tied", action="store_true", help="share input and output embeddings")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=60.0, help="CPU-minutes at most")
+    return parser.parse_args()
+
+
+def split(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Digits as (n, 8, 8) arrays of grey levels: 80 % to train on, 20 % held out."""
+    images = load_digits().images
+    order = np.random.default_rng(seed).permutation(len(images))
+    cut = len(images) * 4 // 5
+    return images[order[:cut]], images[order[cut:]]
+
+
+def jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One image after a small random rotation, scaling, shear and shift."""
+    angle, shear = rng.normal(0, 0.12), rng.normal(0, 0.08)
+    zoom = np.exp(rng.normal(0, 0.06, 2))
+    cos, sin = np.cos(angle), np.sin(angle)
+    matrix = np.array([[cos, -sin + shear], [sin, cos]]) * zoom[:, None]
+    centre = (SIDE - 1) / 2
+    offset = centre - matrix @ np.full(2, centre) + rng.normal(0, 0.35, 2)
+    return ndimage.affine_transform(image, matrix, offset, order=1, mode="constant")
+
+
+def tokens(images: np.ndarray) -> torch.Tensor:
+    """Grey levels as token ids in raster order: (n, 64)."""
+    return torch.from_numpy(np.rint(np.clip(images, 0, 16)).astype(np.int64).reshape(-1, SIDE**2))
+
+
+def with_start(ids: torch.Tensor) -> torch.Tensor:
+    """What the model reads: the start token, then all pixels but the last."""
+    return torch.cat([torch.full_like(ids[:, :1], START), ids[:, :-1]], dim=1)
+
+
+def next_pixel_loss(model: ImageGPTForCausalImageModeling, ids: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the next pixel, in nats."""
+    logits = model(input_ids=with_start(ids), use_cache=False).logits
+    return cross_entropy(logits.reshape(-1, logits.shape[-1]), ids.reshape(-1))
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Linear warm-up over 200 steps, then a cosine to a tenth of the peak."""
+    warm = min(1.0, (step + 1) / 200)
+    return peak * warm * (0.55 + 0.45 * np.cos(np.pi * min(1.0, step / steps)))
+
+
+def save(model: ImageGPTForCausalImageModeling, folder: Path, clusters: list[list[float]]) -> None:
+    """Write the weights as bfloat16 safetensors, with config and image processor."""
+    half = ImageGPTForCausalImageModeling(model.config)
+    half.load_state_dict(model.state_dict())
+    half.to(torch.bfloat16).save_pretrained(folder)
+    processor = {
+        "image_processor_type": "ImageGPTImageProcessor",
+        "clusters": clusters,
+        "do_color_quantize": True,
+        "do_normalize": True,
+        "do_resize": True,
+        "resample": 2,
+        "size": {"height": SIDE, "width": SIDE},
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
+
+
+def optimiser(model: torch.nn.Module, decay: float) -> torch.optim.AdamW:
+    """AdamW with weight decay on matrices only."""
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.95))
+
+
+def train(args: argparse.Namespace) -> None:
+    """Run the whole training and leave checkpoints, log and provenance in ``args.out``."""
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    rng = np.random.default_rng(args.seed + 1)
+    images, held_out_images = split(args.seed)
+    held_out = tokens(held_out_images)
+    grey = (np.linspace(0, 16, LEVELS) / 8 - 1).tolist()
+    clusters = [[g, g, g] for g in grey]
+    config = ImageGPTConfig(
+        vocab_size=LEVELS + 1,
+        n_positions=SIDE**2,
+        n_embd=args.width,
+        n_layer=args.layers,
+        n_head=args.heads,
+        resid_pdrop=args.dropout,
+        embd_pdrop=args.dropout,
+        attn_pdrop=args.dropout,
+        tie_word_embeddings=args.tied,
+    )
+    model = ImageGPTForCausalImageModeling(config)
+    adam = optimiser(model, args.weight_decay)
+    args.out.mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, float]] = []
+    started, recent = time.process_time(), []
+    for step in range(args.steps + 1):
+        out_of_time = time.process_time() - started > 60 * args.minutes
+        last = step == args.steps or out_of_time
+        if step in MILESTONES or last or step % 250 == 0:
+            model.eval()
+            with torch.no_grad():
+                loss = float(next_pixel_loss(model, held_out))
+            model.train()
+            row = {
+                "step": step,
+                "train_loss": round(float(np.mean(recent[-100:])), 5) if recent else float("nan"),
+                "held_out_loss": round(loss, 5),
+                "cpu_seconds": round(time.process_time() - started, 1),
+            }
+            rows.append(row)
+            print(row, flush=True)
+        if step in MILESTONES or last:
+            save(model, args.out / f"step{step}", clusters)
+        if last:
+            break
+        pick = rng.integers(0, len(images), args.batch)
+        batch = tokens(np.stack([jitter(images[i], rng) for i in pick]))
+        for group in adam.param_groups:
+            group["lr"] = learning_rate(step, args.steps, args.learning_rate)
+        value = next_pixel_loss(model, batch)
+        adam.zero_grad(set_to_none=True)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        adam.step()
+        recent.append(value.item())
+    with (args.out / "training_log.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    facts = {
+        "what": "ImageGPT over the pixels of scikit-learn's digits, next-pixel prediction",
+        "script": "training/train_digits_gpt.py",
+        "arguments": {k: v for k, v in vars(args).items() if k != "out"},
+        "data": {
+            "source": "sklearn.datasets.load_digits (UCI optical recognition, CC BY 4.0)",
+            "train_images": len(images),
+            "held_out_images": len(held_out_images),
+            "augmentation": "random rotation, shear, scale and shift (see jitter)",
+        },
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": rows[-1]["step"],
+        "held_out_loss_nats_per_pixel": rows[-1]["held_out_loss"],
+        "cpu_seconds": rows[-1]["cpu_seconds"],
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+    }
+    (args.out / "provenance.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    train(arguments())
