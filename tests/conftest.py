@@ -10,12 +10,6 @@ import pytest
 N = 240
 
 
-def torus(n: int, dimension: int, seed: int) -> np.ndarray:
-    """Return n points on a flat torus: (n, 2 dimension), without bias for nearest neighbours."""
-    angles = np.random.default_rng(seed).uniform(0, 2 * np.pi, (n, dimension))
-    return np.hstack([np.cos(angles), np.sin(angles)])
-
-
 @pytest.fixture(scope="session")
 def clusters() -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Four layers of 240 rows in which three classes come apart, and the classes."""
@@ -50,6 +44,7 @@ def bert_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def training_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three checkpoints of a tiny GPT-2, each further from the first."""
     import torch
+
     from states.tiny import network
 
     torch.set_num_threads(1)
@@ -59,6 +54,6 @@ def training_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.manual_seed(5)
         with torch.no_grad():
             for weights in module.parameters():
-                weights += away * 0.2 * torch.randn_like(weights)
+                weights.add_(torch.randn_like(weights), alpha=0.2 * away)
         module.save_pretrained(path / f"step{step}")
     return path

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from layergeom import profiles
-from layergeom.errors import InputError, StoreError
+from layergeom.errors import InputError
 from layergeom.layer import Settings
-from layergeom.measure import Progress, measure, profile_key
-from layergeom.profiles import FILE, Profile
+from layergeom.measure import Progress, measure_once
+from layergeom.profiles import Profile
 from layergeom.reading import Phase, Reading, Recommendation, read
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import Samples, read_samples
@@ -187,6 +187,8 @@ def profile(
     settings = Settings(k=k, seed=seed)
     place = None if folder is None else Path(folder)
     if data is None:
+        reading = {"text_column": text_column, "max_samples": max_samples}
+        options |= {name: value for name, value in reading.items() if value is not None}
         hidden, rows = _given(model, labels, exclude, place, options)
     else:
         samples = read_samples(
@@ -201,7 +203,7 @@ def profile(
             model, samples, None if place is None else place / STATES, progress, options
         )
         rows = _row_labels(samples, hidden)
-    return _measured(hidden, rows, settings, place, progress)
+    return ProfileResult.of(measure_once(hidden, *rows, settings, place, progress))
 
 
 Rows = tuple[Sequence[Any] | None, Sequence[Any] | None]
@@ -219,36 +221,17 @@ def _given(
 ) -> tuple[HiddenStates, Rows]:
     if options:
         raise InputError(
-            f"{next(iter(options))} says how a model is run, but there are no data; give "
-            "profile(model, data, …), or leave it out for stored states."
+            f"{next(iter(options))} says how data are read and a model is run, but there are no "
+            "data; give profile(model, data, …), or leave it out for stored states."
         )
     store = None if place is None else Store(place / STATES)
     hidden = stored_states(states, store)
     from layergeom.states.labels import labels_of_rows
 
-    return hidden, (
-        labels_of_rows(labels, hidden.ids, "labels"),
-        labels_of_rows(exclude, hidden.ids, "exclude"),
-    )
-
-
-def _measured(
-    hidden: HiddenStates,
-    rows: Rows,
-    settings: Settings,
-    place: Path | None,
-    progress: Progress | None,
-) -> ProfileResult:
-    """Measure, or take the profile of a former run of the same content."""
-    key = profile_key(hidden, *rows, settings)
-    if place is not None and (place / FILE).is_file():
-        try:
-            former = profiles.load(place)
-        except StoreError:
-            former = None  # damaged or newer: it is made again and replaced
-        if former is not None and former.provenance.get("key") == key:
-            return ProfileResult.of(former)
-    return ProfileResult.of(measure(hidden, *rows, settings, progress))
+    classes, notes = labels_of_rows(labels, hidden.ids, "labels")
+    groups, more = labels_of_rows(exclude, hidden.ids, "exclude")
+    hidden = replace(hidden, warnings=(*hidden.warnings, *notes, *more))
+    return hidden, (classes, groups)
 
 
 def dynamics(

@@ -112,21 +112,28 @@ def labels(values: object, n: int, name: str = "labels") -> IntArray:
         raise InputError(f"{name} must be one label per row but have shape {column.shape}.")
     if len(column) != n:
         raise InputError(f"{name} have length {len(column)} but there are {n} rows.")
-    if column.dtype.kind == "f" and not np.all(column[np.isfinite(column)] % 1 == 0):
+    missing = np.array([_is_missing(v) for v in column.tolist()], dtype=bool)
+    known = column[~missing].tolist()
+    if any(isinstance(v, float) and not v.is_integer() for v in known):
         raise InputError(
             f"{name} are real numbers, not classes; convert them to strings if each value is a "
             "class of its own."
         )
-    return _codes(column)
-
-
-def _codes(column: npt.NDArray[Any]) -> IntArray:
-    missing = np.array([v is None or v == "" or v != v for v in column.tolist()], dtype=bool)
-    codes = np.full(len(column), -1, dtype=np.int64)
-    text = np.array([str(v) for v in column[~missing].tolist()])
-    if len(text):
+    codes = np.full(n, -1, dtype=np.int64)
+    if known:
+        text = np.array([_class_name(v) for v in known])
         codes[~missing] = np.unique(text, return_inverse=True)[1].reshape(-1)
     return codes
+
+
+def _is_missing(value: Any) -> bool:
+    if type(value).__name__ == "NAType":  # of pandas: its comparisons are neither true nor false
+        return True
+    return bool(value is None or value == "" or value != value)
+
+
+def _class_name(value: Any) -> str:
+    return str(int(value)) if isinstance(value, float) else str(value)
 
 
 def _plain(X: object, name: str) -> npt.NDArray[Any]:

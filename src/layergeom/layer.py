@@ -11,8 +11,8 @@ import numpy as np
 import scipy.sparse as sp
 
 from layergeom import geometry
-from layergeom.arrays import FloatArray, IntArray, Points
-from layergeom.errors import DegenerateError, GeometryWarning, InputError
+from layergeom.arrays import FloatArray, IntArray, Points, count
+from layergeom.errors import DegenerateError, GeometryWarning, InputError, StoreError
 from layergeom.geometry import NeighborGraph
 from layergeom.geometry.dimension import Fit
 from layergeom.geometry.uncertainty import adjacency, row_adjacency, standard_error
@@ -35,7 +35,6 @@ SPECTRAL = (
     "participation_ratio",
     "norm",
 )
-LEFT_OUT = "no label, no other row with their label, or too few admissible neighbours"
 
 
 @dataclass(frozen=True)
@@ -52,12 +51,22 @@ class Settings:
         Factors by which the points are thinned for dimension against sample size.
     seed : int
         Splits subsets and samples query points.
+
+    Raises
+    ------
+    InputError
+        If one of them is not a whole number in its range.
     """
 
     k: int = 30
     ranks: int = 64
     decimation: tuple[int, ...] = (1, 2, 4, 8)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in (("k", 1), ("ranks", 2), ("seed", 0)):
+            # 30.0 is accepted and kept as 30: the settings are also a key
+            object.__setattr__(self, name, count(getattr(self, name), name, low))
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,8 @@ def measured_layer(
         try:
             X = states[key]
             graph = layer_graph(states, key, X, settings)
+        except StoreError:
+            raise  # a full disk says nothing about the layer
         except (InputError, DegenerateError) as error:
             layer.undefined = str(error)
             return layer
@@ -139,7 +150,7 @@ def layer_graph(
     name = f"neighbors/{key}" if groups is None else f"neighbors-outside/{key}"
     group_key = [] if groups is None else groups.tolist()
     content = content_key("neighbors", SCHEMA, states.key, key, k, group_key)
-    stored = None if states.store is None else states.store.get(name, content)
+    stored = None if states.store is None else states.store.get(name, content, discard=True)
     if stored is not None:
         return NeighborGraph.unpacked(stored)
     graph = geometry.neighbor_graph(X, k, inputs=states.inputs, groups=groups)
@@ -238,8 +249,6 @@ def _label_overlap(
     layer.chance["label_overlap"] = found.chance
     layer.influence["label_overlap"] = found.influence
     layer.joined["label_overlap"] = row_adjacency(graph, settings.k)
-    if found.left_out:
-        layer.notes.append(f"{found.left_out} rows do not count in the label overlap: {LEFT_OUT}.")
 
 
 def _with_gaps(codes: IntArray | None) -> FloatArray | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ import scipy.sparse as sp
 
 from layergeom import arrays, geometry
 from layergeom.arrays import FloatArray, IntArray
-from layergeom.errors import DegenerateError, InputError
+from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry.uncertainty import covariance
 from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
-from layergeom.profiles import Curve, LayerMap, Profile
+from layergeom.profiles import FILE, Curve, LayerMap, Profile, load
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates
 from layergeom.version import VERSION
@@ -87,6 +88,36 @@ def measure(
     return _assemble(states, layers, given, settings)
 
 
+def measure_once(
+    states: HiddenStates,
+    labels: object,
+    exclude: object,
+    settings: Settings,
+    folder: Path | None,
+    progress: Progress | None = None,
+) -> Profile:
+    """Return the profile that ``folder`` holds if it is of the same content; else make and keep it.
+
+    A damaged or newer profile is made again and replaced.
+    """
+    if folder is None:
+        return measure(states, labels, exclude, settings, progress)
+    key = profile_key(states, labels, exclude, settings)
+    former = _former(folder)
+    if former is not None and former.provenance.get("key") == key:
+        return former
+    made = measure(states, labels, exclude, settings, progress)
+    made.save(folder)
+    return made
+
+
+def _former(folder: Path) -> Profile | None:
+    try:
+        return load(folder) if (folder / FILE).is_file() else None
+    except StoreError:
+        return None
+
+
 def profile_key(states: HiddenStates, labels: object, exclude: object, settings: Settings) -> str:
     """Return the content key of the profile that :func:`measure` would make."""
     return _key(states, _labels(states, labels, exclude), settings)
@@ -102,7 +133,6 @@ def _listed(codes: IntArray | None) -> list[int]:
 
 
 def _check(states: HiddenStates, settings: Settings) -> None:
-    arrays.count(settings.k, "k", 1)
     if settings.k >= states.n:
         raise InputError(
             f"k is {settings.k} but there are {states.n} rows; k must be at most {states.n - 1}: "
@@ -154,7 +184,8 @@ def _assemble(
 
 
 def _curves(layers: list[MeasuredLayer]) -> dict[str, Curve]:
-    names = dict.fromkeys(name for layer in layers for name in layer.numbers)
+    measured = [name for layer in layers for name in layer.numbers]
+    names = dict.fromkeys([*measured, "dimension"])  # there even where no layer has one
     curves = {}
     for name in names:
         pairs = np.array([x.numbers.get(name, (np.nan, np.nan)) for x in layers], dtype=np.float64)

@@ -248,7 +248,7 @@ def _profile(content: Mapping[str, Any]) -> Profile:
         curves={key: _curve(value) for key, value in content["curves"].items()},
         maps={key: _map(value) for key, value in content["maps"].items()},
         scales={key: _scale(value) for key, value in content["scales"].items()},
-        decimation={key: _mapping(value) for key, value in content["decimation"].items()},
+        decimation={key: _lists(value) for key, value in content["decimation"].items()},
         covariance={key: _floats(value) for key, value in content["covariance"].items()},
         undefined=_mapping(content["undefined"]),
         counts=_mapping(content["counts"]),
@@ -316,6 +316,10 @@ def _scale(content: Mapping[str, Any]) -> ScaleCurve:
         float(_floats(content["plateau_dimension"])),
         float(_floats(content["plateau_error"])),
     )
+
+
+def _lists(content: Mapping[str, Any]) -> dict[str, list[float]]:
+    return {key: [np.nan if x is None else x for x in row] for key, row in content.items()}
 
 
 def _floats(content: Any) -> FloatArray:

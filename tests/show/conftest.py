@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 import numpy as np
 import pytest
 
 from layergeom.profiles import Curve, LayerMap, Profile, ScaleCurve
+from layergeom.reading import Phase, Reading, Recommendation
 from layergeom.states.hidden import LayerName
+from layergeom.tasks.dynamics import Dynamics
 
 HOSTILE = "<script>alert(1)</script>"
 RAW = "$5 \x1b[31m__import__\u202e"
@@ -66,7 +65,7 @@ def _curves(n: int, rng: np.random.Generator) -> dict[str, Curve]:
     return curves
 
 
-def _scale(layer_dimension: float, level: bool) -> Any:
+def _scale(layer_dimension: float, level: bool) -> ScaleCurve:
     ranks = 2 ** np.arange(8)
     values = layer_dimension * (0.75 + 0.3 / (1 + np.arange(8) / 3))
     return ScaleCurve(
@@ -115,11 +114,9 @@ def build_profile(seed: int = 0, hostile: bool = True) -> Profile:
     )
 
 
-def build_reading(profile: Profile) -> Any:
-    phase = lambda kind, a, b, text: SimpleNamespace(  # noqa: E731
-        kind=kind, first=f"block_{a}", last=f"block_{b}", evidence=text
-    )
-    return SimpleNamespace(
+def build_reading(profile: Profile) -> Reading:
+    phase = lambda kind, a, b, text: Phase(kind, f"block_{a}", f"block_{b}", text)  # noqa: E731
+    return Reading(
         sentence=f"Use block_7: the dimension falls from 21.0 to 6.1 {HOSTILE}.",
         phases=(
             phase("expansion", 1, 2, "rises from 11.0 ± 0.2 to 18.9 ± 0.4"),
@@ -128,7 +125,7 @@ def build_reading(profile: Profile) -> Any:
             phase("plateau", 7, 9, "6.1 to 6.2 within errors"),
             phase("final ascent", 10, 11, f"rises to 10.1 {HOSTILE}"),
         ),
-        recommendation=SimpleNamespace(
+        recommendation=Recommendation(
             layer="block_7",
             found=True,
             repeatability=0.97,
@@ -145,12 +142,12 @@ def build_reading(profile: Profile) -> Any:
     )
 
 
-def build_dynamics() -> Any:
+def build_dynamics() -> Dynamics:
     checkpoints = ("step0", "step16", "step256", "step4096", HOSTILE)
     profiles = tuple(build_profile(seed) for seed in range(5))
     share = np.linspace(0.1, 1, 5)[:, None] * np.ones((1, L + 1))
     values = np.array([12.0, 14.0, 13.0, 11.0, 10.0])
-    return SimpleNamespace(
+    return Dynamics(
         checkpoints=checkpoints,
         steps=np.array([0.0, 16, 256, 4096, 60000]),
         profiles=profiles,
@@ -166,10 +163,10 @@ def profile() -> Profile:
 
 
 @pytest.fixture(scope="session")
-def reading(profile: Profile) -> Any:
+def reading(profile: Profile) -> Reading:
     return build_reading(profile)
 
 
 @pytest.fixture(scope="session")
-def dynamics() -> Any:
+def dynamics() -> Dynamics:
     return build_dynamics()

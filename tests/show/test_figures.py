@@ -1,5 +1,4 @@
 from dataclasses import replace
-from types import SimpleNamespace
 
 import matplotlib as mpl
 import pytest
@@ -12,11 +11,8 @@ from layergeom.show.figure_style import literal
 @pytest.fixture(scope="module")
 def written(profile, reading, dynamics, tmp_path_factory):
     folder = tmp_path_factory.mktemp("figures")
-    few = dict(vars(dynamics))
-    few["profiles"] = [
-        replace(p, curves={"dimension": p.curves["dimension"]}) for p in dynamics.profiles
-    ]
-    return figures.save_figures(profile, reading, folder, SimpleNamespace(**few))
+    few = tuple(replace(p, curves={"dimension": p.curves["dimension"]}) for p in dynamics.profiles)
+    return figures.save_figures(profile, reading, folder, replace(dynamics, profiles=few))
 
 
 def test_every_figure_in_three_formats(written):

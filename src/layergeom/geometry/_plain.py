@@ -23,9 +23,10 @@ from layergeom.arrays import FloatArray, IntArray, Points
 
 Progress = Callable[[int, int], None]
 
-BLOCK_ENTRIES = 2_500_000  # entries of one block of products: 10 MB in float32
+BLOCK_ENTRIES = 5_000_000  # entries of one block of products: 20 MB in float32
 ORDINARY_EXPONENT = 40  # |x| within 2^±40: squares stay normal even in float32
 PROBE = 2048  # columns from which a row's first threshold is read
+TINIEST = 2.0**-900  # squares below this may have lost digits
 TINY = {np.dtype(np.float32): 2.0**-120, np.dtype(np.float64): 2.0**-1000}
 
 
@@ -57,7 +58,7 @@ def search(
         todo = _pass(cloud, _Products(cloud, np.dtype(dtype)), todo, k + spare, found, progress)
     for row in todo:
         everyone = cloud.admissible(row)
-        _settle(found, row, everyone, cloud.squared(row, everyone), cloud.scale)
+        _settle(found, row, everyone, cloud.distances(row, everyone))
     return found
 
 
@@ -80,14 +81,14 @@ class _Cloud:
     def centred(self, rows: slice) -> FloatArray:
         return self.X[rows].astype(np.float64) / self.scale - self.centre
 
-    def squared(self, row: int, others: IntArray) -> FloatArray:
-        """Squared distances from one row to others by direct differences, scaled: (m,)."""
+    def distances(self, row: int, others: IntArray) -> FloatArray:
+        """Distances from one row to others by direct differences: (m,)."""
         difference = self.X[others].astype(np.float64)
         difference -= self.X[row].astype(np.float64)
         if self.scale != 1.0:
-            difference /= self.scale
-        total: FloatArray = np.einsum("ij,ij->i", difference, difference)
-        return total
+            return _lengths(difference)
+        squared = np.einsum("ij,ij->i", difference, difference)
+        return np.sqrt(squared) if squared.min(initial=1.0) > TINIEST else _lengths(difference)
 
     def admissible(self, row: int) -> IntArray:
         keep = np.ones(len(self.X), dtype=bool)
@@ -95,6 +96,13 @@ class _Cloud:
             keep = self.groups != self.groups[row]
         keep[row] = False
         return np.flatnonzero(keep)
+
+
+def _lengths(rows: FloatArray) -> FloatArray:
+    """Norms of rows of any size; each is scaled by its own power of two, which is exact."""
+    size = np.ldexp(0.5, np.frexp(np.abs(rows).max(axis=1))[1])
+    rows = rows / np.maximum(size, np.finfo(np.float64).smallest_subnormal)[:, None]
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)) * size)
 
 
 class _Products:
@@ -145,9 +153,10 @@ def _pass(
         lower = products.lower(rows)
         for row, bounds in zip(rows.tolist(), lower, strict=True):
             candidates, cut = _smallest(bounds, m)
-            squared = cloud.squared(row, candidates)
+            distances = cloud.distances(row, candidates)
             first_left_out = 2 * (cut + float(products.half[row])) - products.floor
-            if _settle(found, row, candidates, squared, cloud.scale, first_left_out):
+            beyond = np.sqrt(max(first_left_out, 0.0)) * cloud.scale
+            if _settle(found, row, candidates, distances, beyond):
                 left.append(row)
         if progress is not None:
             progress(int(rows[-1]) + 1, n)
@@ -173,23 +182,24 @@ def _settle(
     found: Found,
     row: int,
     candidates: IntArray,
-    squared: FloatArray,
-    scale: float,
-    first_left_out: float = np.inf,
+    distances: FloatArray,
+    beyond: float = np.inf,
 ) -> bool:
-    """Write one row if its neighbours are proved; return whether it must be done again."""
+    """Write one row if its neighbours are proved; return whether it must be done again.
+
+    All points that are not candidates lie at ``beyond`` or further.
+    """
     k = found.indices.shape[1]
-    order = np.lexsort((candidates, squared))
+    order = np.lexsort((candidates, distances))
     kept = order[:k]
-    last = squared[kept[-1]] if len(kept) == k else np.inf
+    last = distances[kept[-1]] if len(kept) == k else np.inf
     # The margin covers the rounding of the sums of squares themselves.
-    if first_left_out != np.inf and not first_left_out > last * (1 + 1e-9):
+    if beyond != np.inf and not beyond > last * (1 + 1e-9):
         return True
-    distances = np.sqrt(squared[order]) * scale
-    found.distances[row, : len(kept)] = distances[:k]
+    found.distances[row, : len(kept)] = distances[kept]
     found.indices[row, : len(kept)] = candidates[kept]
     if len(kept) == k:
-        tied = candidates[order[k:]][distances[k:] == distances[k - 1]]
+        tied = candidates[order[k:]][distances[order[k:]] == last]
         if len(tied):
             found.ties[row] = tied
     return False

@@ -23,7 +23,7 @@ from layergeom.geometry.uncertainty import Estimate, adjacency, standard_error
 Fit: TypeAlias = Literal["ml", "linear", "censored"]
 Outliers: TypeAlias = Literal["keep", "dadapy"]
 
-MIN_DISTINCT = 3
+MIN_DISTINCT = 4
 MIN_DISTINCT_SHARE = 0.2  # of all rows; with fewer, "points" are the values of a discrete variable
 TIE_SHARE = 0.01  # of mu = 1 exactly, from which discreteness is reported
 LOWER_BOUND_SLOPE = 0.8  # ID > 0.8 log2 N: every neighbour estimator is well below the truth
@@ -80,7 +80,7 @@ def twonn(
     Raises
     ------
     DegenerateError
-        If fewer than 3 points, or fewer than a fifth of the rows, are distinct, or all ratios are
+        If fewer than 4 points, or fewer than a fifth of the rows, are distinct, or all ratios are
         equal to 1.
     InputError
         For an unknown method, a fraction outside (0, 1], or one given with ``"ml"``.
@@ -92,7 +92,7 @@ def twonn(
 
     Notes
     -----
-    F(mu) = 1 - mu^-d (Facco et al. 2017, eq. 5). Biased low for large d: uniform d = 20 reads 16
+    F(mu) = 1 - mu^-d (Facco et al. 2017, the law of the ratio mu). Biased low for large d: uniform d = 20 reads 16
     at N = 4,000. Trimming and then using the plain ML would be wrong by +34 % at 0.9.
 
     Examples
@@ -140,7 +140,8 @@ def gride(
 
     Notes
     -----
-    Solves (N-1)/d = Σ log mu [(n2-1) - (n2-n1-1)/(1 - mu^-d)] (Denti et al. 2022, eq. 9). A larger
+    Solves (N-1)/d = Σ log mu [(n2-1) - (n2-n1-1)/(1 - mu^-d)] (Denti et al. 2022, the
+    likelihood of generic ratios). A larger
     n1 reads the dimension at a larger distance, with a smaller variance and more bias from
     curvature and density.
     """

@@ -6,8 +6,8 @@ distances against 0: an expansion |x|² + |y|² - 2xy gives equal rows any small
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import pairwise
 
 import numpy as np
 import scipy.sparse as sp
@@ -62,8 +62,8 @@ def rounding_floor(X: Points) -> FloatArray:
     Two ulps of the row's own norm, at float32 if all values are float32 numbers. The norm is taken
     without centring: rounding happened at the size of the values as they were stored.
     """
-    scale = float(np.abs(X).max()) or 1.0
-    norms = np.sqrt(np.einsum("ij,ij->i", X / scale, X / scale, dtype=np.float64)) * scale
+    size = np.maximum(np.abs(X).max(axis=1), np.finfo(X.dtype).tiny)[:, None]
+    norms = np.sqrt(np.einsum("ij,ij->i", X / size, X / size, dtype=np.float64)) * size[:, 0]
     single = X.dtype == np.float32 or _fits_float32(X)
     return np.asarray(2 * float(np.finfo(np.float32 if single else np.float64).eps) * norms)
 
@@ -91,40 +91,64 @@ def merge_twins(X: Points, found: Found) -> IntArray | None:
 def expand(found: Found, point: IntArray, k: int) -> Found:
     """Turn the lists between points into the lists of the k nearest other rows of every row.
 
-    The other rows of a row's own point come first, at distance 0.
+    The other rows of a row's own point come first, at distance 0. Lists in which every point has
+    one row are only renumbered.
     """
-    order = np.argsort(point, kind="stable")
-    starts = np.searchsorted(point[order], np.arange(point.max() + 2))
-    rows_of = [order[a:b] for a, b in pairwise(starts)]
+    members = _Members.of(point)
     n = len(point)
-    lists = Found(np.empty((n, k)), np.empty((n, k), dtype=np.int64), {})
-    for p, own in enumerate(rows_of):
-        near, distances = _rows_near(found, p, rows_of, k + 1)
-        for row in own:
-            _write_row(
-                lists,
-                int(row),
-                np.concatenate([own, near]),
-                np.concatenate([np.zeros(len(own)), distances]),
-            )
+    lists = Found(np.full((n, k), np.inf), np.full((n, k), -1, dtype=np.int64), {})
+    repeated = members.sizes > 1
+    affected = repeated | repeated[found.indices].any(axis=1)
+    affected[list(found.ties)] = True
+    if found.indices.shape[1] < k:
+        affected[:] = True
+    plain = np.flatnonzero(~affected)
+    rows = members.order[members.starts[plain]]
+    if len(plain):
+        lists.distances[rows] = found.distances[plain]
+        lists.indices[rows] = members.order[members.starts[found.indices[plain]]]
+    for p in np.flatnonzero(affected).tolist():
+        own = members.of_points(np.array([p]))
+        near, distances = _rows_near(found, p, members, k + 1)
+        candidates = np.concatenate([own, near])
+        at = np.concatenate([np.zeros(len(own)), distances])
+        for row in own.tolist():
+            _write_row(lists, row, candidates, at)
     return lists
 
 
-def _rows_near(
-    found: Found, p: int, rows_of: list[IntArray], enough: int
-) -> tuple[IntArray, FloatArray]:
+@dataclass(frozen=True, eq=False)
+class _Members:
+    """The rows of every point: rows ordered by point, and where each point starts."""
+
+    order: IntArray
+    starts: IntArray
+    sizes: IntArray
+
+    @classmethod
+    def of(cls, point: IntArray) -> _Members:
+        sizes = np.bincount(point)
+        return cls(np.argsort(point, kind="stable"), np.cumsum(sizes) - sizes, sizes)
+
+    def of_points(self, points: IntArray) -> IntArray:
+        """Rows of the given points, point by point."""
+        sizes = self.sizes[points]
+        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return np.asarray(self.order[np.repeat(self.starts[points], sizes) + within])
+
+
+def _rows_near(found: Found, p: int, members: _Members, enough: int) -> tuple[IntArray, FloatArray]:
     """Rows of the nearest points, whole points at a time, until ``enough`` rows and their ties."""
-    members, distances = found.indices[p], found.distances[p]
+    points, distances = found.indices[p], found.distances[p]
     if p in found.ties:
-        members = np.concatenate([members, found.ties[p]])
+        points = np.concatenate([points, found.ties[p]])
         distances = np.concatenate([distances, np.full(len(found.ties[p]), distances[-1])])
-    sizes = np.array([len(rows_of[q]) for q in members])
-    take = len(members)
+    sizes = members.sizes[points]
+    take = len(points)
     reached = np.flatnonzero(np.cumsum(sizes) >= enough)
     if len(reached):
         take = int(np.searchsorted(distances, distances[reached[0]], side="right"))
-    rows = np.concatenate([rows_of[q] for q in members[:take]])
-    return rows, np.repeat(distances[:take], sizes[:take])
+    return members.of_points(points[:take]), np.repeat(distances[:take], sizes[:take])
 
 
 def _write_row(lists: Found, row: int, members: IntArray, distances: FloatArray) -> None:

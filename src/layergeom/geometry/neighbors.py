@@ -259,7 +259,7 @@ def neighbor_graph(
         if batching left them a rounding apart.
     groups : sequence of n labels, optional
         Rows of one group are not neighbours of each other (sequence of a token, family of a
-        protein).
+        protein). A row whose group is missing (None, NaN, "") is a group of its own.
     progress : callable(done, total), optional
         Called after each block of rows.
 
@@ -333,6 +333,7 @@ def _distinct_search(
 def _graph_outside_groups(
     X: Points, k: int, groups: IntArray, progress: _plain.Progress | None
 ) -> NeighborGraph:
-    found = _plain.search(X, k, groups, progress)
     everyone = np.arange(len(X))
+    own = np.where(groups >= 0, groups, len(X) + everyone)
+    found = _plain.search(X, k, own, progress)
     return NeighborGraph(found.distances, found.indices, found.ties, everyone, None, None)

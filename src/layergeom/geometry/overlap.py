@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -11,11 +12,13 @@ import scipy.sparse as sp
 
 from layergeom import arrays
 from layergeom.arrays import BoolArray, FloatArray, IntArray
-from layergeom.errors import DegenerateError, InputError
+from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, joint_form, row_adjacency, standard_error
 
 Weighting: TypeAlias = Literal["row", "class"]
+
+LEFT_OUT = "no label, no other row with their label, or too few admissible neighbours"
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,6 +171,11 @@ def label_overlap(
     DegenerateError
         If no row counts.
 
+    Warns
+    -----
+    GeometryWarning
+        If rows are left out, among them those of a class with one member: they cannot be matched.
+
     Notes
     -----
     chi^{l,gt} of Valeriani et al. 2023, section 2.3. A large class raises it for nothing: compare
@@ -176,19 +184,21 @@ def label_overlap(
     if weighting not in get_args(Weighting):
         raise InputError(f"weighting is {weighting!r}; it must be 'row' or 'class'.")
     codes = arrays.labels(labels, graph.n)
+    k = arrays.count(k, "k", 1, graph.n - 1)
     groups = None if exclude is None else arrays.labels(exclude, graph.n, "exclude")
     matches, others = _possible(codes, groups)
-    wanted = _neighbors_wanted(codes, arrays.count(k, "k", 1), class_fraction)
+    wanted = _neighbors_wanted(codes, k, class_fraction)
     counted = (codes >= 0) & (matches > 0) & (others >= wanted)
     if not counted.any():
         raise DegenerateError(
             f"no row has a label, a possible match and {k} admissible neighbours; check the labels "
             "and the exclusion."
         )
+    _warn_left_out(int(graph.n - counted.sum()))
     lists = graph if groups is None else _outside_groups(graph, int(wanted.max()), groups)
     share = _same_label_share(lists, codes, wanted)
     weights = _row_weights(codes, counted, weighting)
-    value = float(weights @ share)
+    value = float(weights @ share) / float(weights @ counted.astype(np.float64))  # 1 is exact
     return OverlapEstimate(
         value,
         *_error(np.where(counted, share - value, 0.0) * weights * graph.n, graph, k),
@@ -197,6 +207,15 @@ def label_overlap(
         int(counted.sum()),
         int(graph.n - counted.sum()),
     )
+
+
+def _warn_left_out(rows: int) -> None:
+    if rows:
+        warnings.warn(
+            f"{rows} rows do not count in the label overlap: {LEFT_OUT}.",
+            GeometryWarning,
+            stacklevel=3,
+        )
 
 
 def _error(influence: FloatArray, graph: NeighborGraph, k: int) -> tuple[float, FloatArray]:
@@ -231,7 +250,17 @@ def _admissible_lists(graph: NeighborGraph, k: int, groups: IntArray) -> Neighbo
     """Drop listed neighbours of the same group; the k first that remain are exact."""
     same = (groups[graph.indices] == groups[:, None]) & (groups[:, None] >= 0)
     order = np.argsort(same, axis=1, kind="stable")
-    kept = (~same).sum(axis=1)
+    distances = np.take_along_axis(np.where(same, np.inf, graph.distances), order, axis=1)
+    indices = np.take_along_axis(np.where(same, -1, graph.indices), order, axis=1)
+    ties = {}
+    for row, tied in graph.ties.items():
+        others_tied = tied[(groups[tied] != groups[row]) | (groups[row] < 0)]
+        free = np.flatnonzero(indices[row] < 0)[: len(others_tied)]
+        indices[row, free] = others_tied[: len(free)]
+        distances[row, free] = graph.distances[row, -1]
+        if len(others_tied) > len(free):
+            ties[row] = others_tied[len(free) :]
+    kept = (indices >= 0).sum(axis=1)
     _, others = _possible(np.zeros(graph.n, dtype=np.int64), groups)
     short = np.flatnonzero(kept < np.minimum(k, others))
     if len(short):
@@ -240,9 +269,6 @@ def _admissible_lists(graph: NeighborGraph, k: int, groups: IntArray) -> Neighbo
             f"{len(short) - 1} more rows fewer than {k}); build the graph with "
             "neighbor_graph(X, k, groups=exclude)."
         )
-    distances = np.take_along_axis(np.where(same, np.inf, graph.distances), order, axis=1)
-    indices = np.take_along_axis(np.where(same, -1, graph.indices), order, axis=1)
-    ties = {r: t[groups[t] != groups[r]] for r, t in graph.ties.items()}
     return NeighborGraph(distances, indices, ties, graph.point, None, None)
 
 

@@ -158,7 +158,7 @@ def _last_agreeing(values: FloatArray, first: int) -> int:
     low = high = values[first]
     last = first - 1
     for at in range(first, len(values)):
-        low, high = min(low, values[at]), max(high, values[at])
+        low, high = np.minimum(low, values[at]), np.maximum(high, values[at])  # nan stays nan
         if not (high - low) <= PLATEAU_SPREAD * (high + low) / 2:
             break
         last = at

@@ -137,14 +137,11 @@ def spectrum(X: object, point: IntArray | None = None) -> Spectrum:
     _warn_dominant(layer)
     return Spectrum(
         eigenvalues=layer.eigenvalues,
-        anisotropy=layer.of_spectrum(lambda v: float(v[0] / v.sum()), _anisotropy_slope),
+        **_of_spectrum(layer),
         anisotropy_uncentered=_uncentered(layer),
         mean_cosine=_mean_cosine(layer),
-        effective_rank=layer.of_spectrum(_effective_rank, _effective_rank_slope),
-        spectral_entropy_rank=layer.of_spectrum(_entropy_rank, _entropy_rank_slope),
-        participation_ratio=layer.of_spectrum(_participation, _participation_slope),
-        pca_dimension_90=_pca_dimension(layer.eigenvalues, 0.90),
-        pca_dimension_99=_pca_dimension(layer.eigenvalues, 0.99),
+        pca_dimension_90=_pca_dimension(layer.values, 0.90),
+        pca_dimension_99=_pca_dimension(layer.values, 0.99),
         norm=layer.mean_of(layer.norms * layer.scale),
         dominant_coordinate=layer.dominant,
     )
@@ -154,6 +151,8 @@ class _Layer:
     """One layer, scaled by a power of two, with its eigenvalues and per-row projections."""
 
     def __init__(self, X: Points, point: IntArray) -> None:
+        if (X == X[0]).all():  # their mean may differ from them by rounding
+            raise _no_variance(len(X))
         self.X, self.point = X, point
         self.scale = power_of_two(X)
         self.mean: FloatArray = sum(
@@ -189,10 +188,7 @@ class _Layer:
             variances = np.einsum("ij,ij->j", Y, Y) / n
         keep = values[::-1] > max(values[-1], 0) * RELATIVE_RANK
         if not keep.any() or not variances.sum() > 0:
-            raise DegenerateError(
-                f"all {n} rows are equal, so the spectrum is undefined (0/0); check the pooling, "
-                "or leave this layer out."
-            )
+            raise _no_variance(n)
         with np.errstate(over="ignore", under="ignore"):
             self.eigenvalues: FloatArray = np.maximum(values[::-1], 0) * self.scale * self.scale
         self.values, self.vectors = values[::-1][keep], vectors[:, ::-1][:, keep]
@@ -205,16 +201,30 @@ class _Layer:
     def estimate(self, value: float, influence: FloatArray) -> Estimate:
         return Estimate(value, same_point_error(influence, self.point), influence)
 
-    def of_spectrum(
-        self, quantity: Callable[[FloatArray], float], slope: Callable[[FloatArray], FloatArray]
-    ) -> Estimate:
-        """Estimate a function of the spectrum: row i moves lambda_j by (v_j·y_i)² - lambda_j."""
-        slopes = slope(self.values)
-        influence = np.empty(len(self.X))
-        for rows, block in self.centred():
-            influence[rows] = (block @ self.vectors) ** 2 @ slopes
-        influence -= float(self.values @ slopes)
-        return self.estimate(quantity(self.values), influence)
+
+def _no_variance(n: int) -> DegenerateError:
+    return DegenerateError(
+        f"all {n} rows are equal, so the spectrum is undefined (0/0); check the pooling, or leave "
+        "this layer out."
+    )
+
+
+def _of_spectrum(layer: _Layer) -> dict[str, Estimate]:
+    """Estimate the functions of the eigenvalues: row i moves lambda_j by (v_j·y_i)² - lambda_j."""
+    v = layer.values
+    slopes = np.stack([slope(v) for _, slope in FUNCTIONS.values()], axis=1)
+    influences = np.empty((len(layer.X), len(FUNCTIONS)))
+    for rows, block in layer.centred():
+        influences[rows] = (block @ layer.vectors) ** 2 @ slopes
+    influences -= v @ slopes
+    return {
+        name: layer.estimate(value(v), influences[:, column].copy())
+        for column, (name, (value, _)) in enumerate(FUNCTIONS.items())
+    }
+
+
+def _anisotropy(v: FloatArray) -> float:
+    return float(v[0] / v.sum())
 
 
 def _anisotropy_slope(v: FloatArray) -> FloatArray:
@@ -250,6 +260,14 @@ def _participation(v: FloatArray) -> float:
 def _participation_slope(v: FloatArray) -> FloatArray:
     total, squares = float(v.sum()), float(v @ v)
     return np.asarray(2 * total / squares - 2 * total**2 * v / squares**2)
+
+
+FUNCTIONS: dict[str, tuple[Callable[[FloatArray], float], Callable[[FloatArray], FloatArray]]] = {
+    "anisotropy": (_anisotropy, _anisotropy_slope),
+    "effective_rank": (_effective_rank, _effective_rank_slope),
+    "spectral_entropy_rank": (_entropy_rank, _entropy_rank_slope),
+    "participation_ratio": (_participation, _participation_slope),
+}
 
 
 def _pca_dimension(v: FloatArray, share: float) -> int:

@@ -79,7 +79,10 @@ def standard_error(influence: FloatArray, joined: sp.csr_array) -> float:
 def same_point_error(influence: FloatArray, point: IntArray) -> float:
     """Return the standard error when only rows of one point depend on each other."""
     sums = np.bincount(point, weights=influence)
-    return _root(float(sums @ sums)) / len(influence)
+    size = float(np.abs(sums).max())
+    if not 0 < size < np.inf:
+        return float("nan")
+    return _root(float((sums / size) @ (sums / size))) * size / len(influence)
 
 
 def _root(variance: float) -> float:

@@ -15,6 +15,7 @@ from layergeom.reading.recommend import (
     Recommendation,
     dimension_curve,
     recommendation,
+    standing,
 )
 
 __all__ = ["Phase", "Reading", "Recommendation", "read"]
@@ -56,7 +57,7 @@ def read(profile: Profile) -> Reading:
     curve = dimension_curve(profile)
     choice = recommendation(profile, curve)
     return Reading(
-        sentence=_sentence(choice),
+        sentence=_sentence(choice, profile),
         phases=() if curve is None else phases(curve),
         recommendation=choice,
         anisotropy=anisotropy_course(profile),
@@ -64,12 +65,12 @@ def read(profile: Profile) -> Reading:
     )
 
 
-def _sentence(choice: Recommendation) -> str:
+def _sentence(choice: Recommendation, profile: Profile) -> str:
     if not choice.found:
         served = "" if choice.best_by_labels is None else _served(choice)
         return (
-            f"No layer stands out by geometry: use {choice.layer} meanwhile, as the model's makers "
-            f"do{served}."
+            f"No layer stands out by geometry: use {choice.layer} meanwhile, "
+            f"{standing(profile, choice.layer)}{served}."
         )
     repeatable = "repeatable" if choice.repeatability >= REPEATABLE else "not repeatable"
     return (
@@ -93,9 +94,9 @@ def _served(choice: Recommendation) -> str:
 def _statements(profile: Profile) -> tuple[str, ...]:
     said = []
     if profile.undefined:
-        said.append(
-            f"{len(profile.undefined)} layers have no dimension: {', '.join(profile.undefined)}."
-        )
+        count = len(profile.undefined)
+        who = "1 layer has" if count == 1 else f"{count} layers have"
+        said.append(f"{who} no dimension: {', '.join(profile.undefined)}.")
     scales = list(profile.scales.values())
     if scales:
         flat = sum(curve.plateau is not None for curve in scales)

@@ -131,7 +131,7 @@ def _refusal(profile: Profile, curve: Curve | None) -> Recommendation:
     best = _best_by_labels(profile)
     reason = (
         "No relative minimum of the dimension after a peak was found beyond error, so the geometry "
-        f"names no layer; {layer} is what the model's makers use"
+        f"names no layer; {layer} is {standing(profile, layer)}"
     )
     if best is not None:
         reason += f", and the labels are served best by {best}"
@@ -150,8 +150,19 @@ def _refusal(profile: Profile, curve: Curve | None) -> Recommendation:
 
 
 def makers_choice(profile: Profile) -> str:
-    """Return the layer that the model's makers use: the output of the whole model."""
-    return profile.layers[-1]
+    """Return the layer that the model's makers use: the output of the whole model.
+
+    Where that could not be measured (it overflowed, or is constant), the last one that could.
+    """
+    measured = [layer for layer in profile.layers if layer not in profile.undefined]
+    return measured[-1] if measured else profile.layers[-1]
+
+
+def standing(profile: Profile, layer: str) -> str:
+    """Say why a layer is named although the geometry names none."""
+    if layer == profile.layers[-1]:
+        return "what the model's makers use"
+    return "the last layer that could be measured"
 
 
 def _failure(profile: Profile, curve: Curve | None) -> tuple[str, str]:

@@ -58,8 +58,10 @@ def _decimals(size: float, digits: int) -> int:
     return max(0, digits - 1 - math.floor(math.log10(size)))
 
 
-def with_error(value: float, error: float) -> str:
+def with_error(value: float, error: float, decimals: int = 6) -> str:
     """Return "value ± standard error", the value cut where the error makes it meaningless.
+
+    ``decimals`` are shown at the most.
 
     An unknown error is written "± –", never 0; an unknown value is "–".
 
@@ -74,8 +76,8 @@ def with_error(value: float, error: float) -> str:
         return f"{number(value)} ± {UNKNOWN if math.isnan(error) else number(error)}"
     if not 1e-4 <= error < 1e6 or abs(value) >= 1e7:
         return f"{number(value)} ± {number(error, 2)}"
-    decimals = min(6, _decimals(error, 2))
-    return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
+    shown = max(min(decimals, _decimals(error, 2)), _decimals(error, 1))  # an error never reads 0
+    return f"{value:,.{shown}f} ± {error:,.{shown}f}"
 
 
 def sparkline(values: Numbers) -> str:

@@ -135,7 +135,7 @@ def _cell(curve: Curve, index: int) -> str:
     value, error = float(curve.values[index]), float(curve.errors[index])
     if curve.name == "overlap_next" and math.isnan(error):
         return number(value)
-    return with_error(value, error)
+    return with_error(value, error, 3).replace(" ± ", "±")  # eighty columns hold all of them
 
 
 def _caption(profile: Profile) -> str:

@@ -46,15 +46,17 @@ def row_labels(
     return _per_row(_sequence(source, role), table, role), ()
 
 
-def labels_of_rows(source: Any, ids: Sequence[str], role: str) -> Labels | None:
-    """Return one label per row of hidden states, from a file or a sequence; None for None.
+def labels_of_rows(
+    source: Any, ids: Sequence[str], role: str
+) -> tuple[Labels | None, tuple[str, ...]]:
+    """Return one label per row of hidden states, from a file or a sequence, and notes.
 
     Raises
     ------
     InputError
         As :func:`row_labels`.
     """
-    return row_labels(source, Table("the hidden states", {}, len(ids)), ids, role)[0]
+    return row_labels(source, Table("the hidden states", {}, len(ids)), ids, role)
 
 
 def _named(

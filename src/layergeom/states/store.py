@@ -183,7 +183,10 @@ class Store:
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise StoreError(f"{path} cannot be read ({error.strerror}).") from None
+            raise StoreError(
+                f"{path} cannot be read ({error.strerror}); mend its permissions or choose another "
+                "folder."
+            ) from None
         return parsed(data, path)
 
     def _arrays(self, piece: Piece) -> dict[str, AnyArray]:
@@ -193,7 +196,10 @@ class Store:
             tensors = tensorfile.layout(path)
             return {label: tensorfile.read(path, tensor) for label, tensor in tensors.items()}
         except OSError as error:
-            raise StoreError(f"{path} cannot be read ({error.strerror}).") from None
+            raise StoreError(
+                f"{path} cannot be read ({error.strerror}); mend its permissions, or delete it to "
+                "have it computed anew."
+            ) from None
         except StoreError:
             raise
         except InputError as error:

@@ -11,9 +11,9 @@ import numpy as np
 
 from layergeom import geometry
 from layergeom.arrays import FloatArray
-from layergeom.errors import DegenerateError, InputError
+from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.layer import Settings, layer_graph
-from layergeom.measure import Progress, measure
+from layergeom.measure import Progress, measure_once
 from layergeom.profiles import Curve, Profile
 from layergeom.reading.turns import Differences, turning_points
 from layergeom.states.checkpoints import Checkpoint, checkpoints
@@ -110,7 +110,8 @@ def dynamics(
         _same_layers(states[0] if states else hidden, hidden, checkpoint)
         kept = rows_kept(samples, hidden)
         states.append(hidden)
-        profiles.append(measure(hidden, kept.labels, kept.exclude, settings))
+        place = None if folder is None else folder / checkpoint.name
+        profiles.append(measure_once(hidden, kept.labels, kept.exclude, settings, place))
     means = _mean_dimension(profiles)
     steps = np.array([c.step for c in found])
     return Dynamics(
@@ -175,6 +176,8 @@ def _overlap_to_final(
     for column, key in enumerate(layers):
         try:
             last = layer_graph(states[-1], key, states[-1][key], settings)
+        except StoreError:
+            raise
         except (InputError, DegenerateError):
             continue
         for row, hidden in enumerate(states):

@@ -1,0 +1,176 @@
+"""The error rule against double sums, and against the spread over repetitions."""
+
+import numpy as np
+import pytest
+import reference
+import scipy.sparse as sp
+from manifolds import torus
+
+from layergeom.geometry import (
+    gride,
+    label_overlap,
+    neighbor_graph,
+    neighborhood_overlap,
+    twonn,
+    uncertainty,
+)
+
+REPETITIONS = 100
+RNG = np.random.default_rng(0)
+X = np.random.default_rng(1).standard_normal((60, 3))
+GRAPH = neighbor_graph(X, 6)
+
+
+def neighbours_of_each_other(graph, k):
+    listed = graph.indices[:, :k]
+    return lambda i, j: j in listed[i] or i in listed[j]
+
+
+def test_adjacency_joins_neighbours_in_either_direction():
+    joined = uncertainty.adjacency(GRAPH, 4).toarray()
+    near = neighbours_of_each_other(GRAPH, 4)
+    expected = [[float(i == j or near(i, j)) for j in range(60)] for i in range(60)]
+    assert np.array_equal(joined, expected)
+    assert np.array_equal(uncertainty.row_adjacency(GRAPH, 4).toarray(), expected)
+
+
+def test_adjacency_of_repeats_joins_first_rows_only():
+    doubled = neighbor_graph(np.vstack([X[:5], X]), 6)
+    joined = uncertainty.adjacency(doubled, 4).toarray()
+    first = doubled.representatives
+    assert np.array_equal(
+        joined[np.ix_(first, first)], uncertainty.adjacency(GRAPH, 4).toarray()
+    )
+    rest = np.setdiff1d(np.arange(65), first)
+    assert np.array_equal(joined[rest], np.eye(65)[rest])
+    rows = uncertainty.row_adjacency(doubled, 1).toarray()
+    assert rows[0, 5] == rows[5, 0] == 1  # a repeat is a neighbour of its twin
+
+
+def test_row_adjacency_skips_empty_places():
+    graph = neighbor_graph(X, 6, groups=[0] * 57 + [1] * 3)
+    joined = uncertainty.row_adjacency(graph, 6).toarray()
+    assert np.array_equal(joined, joined.T)
+    assert joined[:57].sum() == 57 + 57 * 3
+
+
+def test_standard_error_is_the_double_sum():
+    influence = RNG.standard_normal(60) + 0.5
+    near = neighbours_of_each_other(GRAPH, 4)
+    found = uncertainty.standard_error(influence, uncertainty.adjacency(GRAPH, 4))
+    assert found == pytest.approx(reference.standard_error(influence, near), rel=1e-12)
+
+
+def test_a_sum_that_is_not_positive_has_no_root():
+    pair = sp.csr_array(np.ones((2, 2)))
+    assert np.isnan(uncertainty.standard_error(np.array([1.0, -1.0]), pair))
+    assert np.isnan(uncertainty.standard_error(np.array([1.0, -1.5]), sp.csr_array([[0, 1], [1, 0]])))
+    assert np.isnan(uncertainty.same_point_error(np.zeros(4), np.arange(4)))
+
+
+def test_same_point_error_sums_within_points():
+    influence, point = RNG.standard_normal(30), RNG.integers(0, 12, 30)
+    expected = reference.standard_error(influence, lambda i, j: point[i] == point[j])
+    assert uncertainty.same_point_error(influence, point) == pytest.approx(expected, rel=1e-12)
+
+
+def test_joint_form_is_that_of_the_union():
+    other = neighbor_graph(RNG.standard_normal((60, 3)), 6)
+    a, b = RNG.standard_normal((2, 60))
+    A, B = uncertainty.adjacency(GRAPH, 4), uncertainty.adjacency(other, 6)
+    union = np.maximum(A.toarray(), B.toarray())
+    assert uncertainty.joint_form(a, b, A, B) == pytest.approx(a @ union @ b, rel=1e-10)
+
+
+def test_covariance_is_the_joint_form_and_semi_definite():
+    layers = [X + s * RNG.standard_normal(X.shape) for s in (0, 0.1, 0.2, 0.5, 1, 2, 4)]
+    graphs = [neighbor_graph(layer, 4) for layer in layers]
+    estimates = [gride(graph, 2) for graph in graphs]
+    joined = [uncertainty.adjacency(graph, 4) for graph in graphs]
+    V = uncertainty.covariance([e.influence for e in estimates], joined)
+    assert np.array_equal(V, V.T) or np.allclose(V, V.T, rtol=1e-12)
+    assert np.linalg.eigvalsh(V).min() > -1e-12 * np.trace(V)
+    raw = np.array(
+        [
+            [
+                uncertainty.joint_form(a.influence, b.influence, i, j) / 60**2
+                for b, j in zip(estimates, joined, strict=True)
+            ]
+            for a, i in zip(estimates, joined, strict=True)
+        ]
+    )
+    lowest = min(0, np.linalg.eigvalsh(raw).min())
+    assert np.abs(V - raw).max() <= 1e-12 - len(raw) * lowest
+    assert np.allclose(np.sqrt(np.diag(raw)), [e.error for e in estimates], rtol=1e-9)
+
+
+def test_undefined_layers_are_nan_and_the_others_stand():
+    joined = [uncertainty.adjacency(GRAPH, 4)] * 3
+    influence = gride(GRAPH, 2).influence
+    V = uncertainty.covariance([influence, np.full(60, np.nan), influence], joined)
+    assert np.isnan(V[1]).all()
+    assert np.isnan(V[:, 1]).all()
+    assert V[0, 0] == pytest.approx(gride(GRAPH, 2).error ** 2, rel=1e-9)
+    assert V[0, 2] == pytest.approx(V[0, 0], rel=1e-9)
+    nothing = uncertainty.covariance([np.full(60, np.nan)], joined[:1])
+    assert np.isnan(nothing).all()
+
+
+# ── repetitions ───────────────────────────────────────────────────────────────────────────────
+
+
+def repetition(seed):
+    """Estimates, errors, and the covariance of two layers on the same points."""
+    rng = np.random.default_rng(seed)
+    Y = torus(rng, 4, 400)
+    first = neighbor_graph(Y, 10)
+    second = neighbor_graph(Y + 0.15 * rng.standard_normal(Y.shape), 10)
+    labels = (Y[:, 0] > 0).astype(int) + 2 * (Y[:, 1] > 0)
+    a, b = twonn(first), twonn(second)
+    V = uncertainty.covariance(
+        [a.influence, b.influence],
+        [uncertainty.adjacency(g, 2) for g in (first, second)],
+    )
+    estimates = {
+        "ml": a,
+        "linear": twonn(first, "linear"),
+        "linear 98": twonn(first, "linear", 0.98),
+        "censored": twonn(first, "censored"),
+        "gride 4": gride(first, 4),
+        "overlap": neighborhood_overlap(first, second, 10),
+        "label overlap": label_overlap(first, labels, 10),
+    }
+    row = {name: (e.value, e.error) for name, e in estimates.items()}
+    difference = float(np.sqrt(V[0, 0] + V[1, 1] - 2 * V[0, 1]))
+    return row | {"difference": (a.value - b.value, difference)}
+
+
+@pytest.fixture(scope="module")
+def repetitions():
+    rows = [repetition(seed) for seed in range(REPETITIONS)]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("ml", 0.8, 1.2),
+        ("linear", 0.8, 1.2),
+        ("linear 98", 0.8, 1.2),
+        ("censored", 0.8, 1.2),
+        ("gride 4", 0.8, 1.3),
+        ("difference", 0.8, 1.2),
+        ("overlap", 0.8, 2.0),  # conservative: k neighbours in either layer join rows
+        ("label overlap", 0.8, 2.0),
+    ],
+)
+def test_errors_are_the_spread_over_repetitions(repetitions, name, low, high):
+    values, errors = repetitions[name].T
+    ratio = np.nanmean(errors) / values.std(ddof=1)
+    assert low < ratio < high
+
+
+def test_layers_are_correlated(repetitions):
+    """Taken as independent, two layers on the same points would differ by more than they do."""
+    error = repetitions["difference"][:, 1].mean()
+    assert error < 0.9 * np.sqrt(2) * repetitions["ml"][:, 1].mean()

@@ -1,0 +1,187 @@
+"""Checkpoints of a training run, profiled on the same rows."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layergeom import geometry
+from layergeom.errors import DegenerateError, InputError
+from layergeom.measure import Settings
+from layergeom.profiles import Curve
+from layergeom.states import extract as extraction
+from layergeom.states.inputs import Samples, read_samples
+from layergeom.tasks.dynamics import Dynamics, dynamics, rows_kept, turning_point
+from states.tiny import VOCABULARY, network
+
+TEN = Settings(k=10)
+ROWS = np.random.default_rng(0).integers(4, VOCABULARY, (90, 6))
+LABELS = [i % 3 for i in range(90)]
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    return read_samples(ROWS, labels=LABELS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("dynamics")
+
+
+@pytest.fixture(scope="module")
+def found(training_run: Path, samples: Samples, folder: Path) -> Dynamics:
+    return dynamics(training_run, samples, settings=TEN, folder=folder)
+
+
+def test_checkpoints_come_in_the_order_of_training(found: Dynamics) -> None:
+    assert found.checkpoints == ("step0", "step10", "step100")
+    assert found.steps.tolist() == [0, 10, 100]
+    assert len(found.profiles) == 3
+
+
+def test_every_profile_has_the_same_rows_and_layers(found: Dynamics) -> None:
+    layers = ("embedding", "block_1", "block_2", "block_3", "final")
+    for profile in found.profiles:
+        assert profile.layers == layers
+        assert profile.counts["rows"] == 90
+        assert "label_overlap" in profile.curves
+    dimensions = [p.dimension.values for p in found.profiles]
+    assert not np.allclose(dimensions[0], dimensions[2])
+
+
+def test_overlap_to_final_grows_to_one(found: Dynamics) -> None:
+    overlap = found.overlap_to_final
+    assert overlap.shape == (3, 5)
+    np.testing.assert_array_equal(overlap[-1], 1)
+    assert (overlap[:-1] < 1).all()
+    assert (overlap >= 0).all()
+    assert overlap[1].mean() > overlap[0].mean()
+
+
+def test_mean_dimension_is_the_mean_over_the_depth(found: Dynamics) -> None:
+    means = found.mean_dimension
+    for row, profile in enumerate(found.profiles):
+        along = list(profile.blocks)
+        assert means.values[row] == pytest.approx(profile.dimension.values[along].mean())
+        V = profile.covariance["dimension"][np.ix_(along, along)]
+        assert means.errors[row] == pytest.approx(np.sqrt(V.sum()) / len(along))
+    assert "layer-mean dimension" in found.turning_point
+
+
+def test_a_second_run_makes_no_forward_pass(
+    training_run: Path,
+    samples: Samples,
+    folder: Path,
+    found: Dynamics,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(extraction, "load_source", never)
+    monkeypatch.setattr(extraction, "run", never)
+    monkeypatch.setattr(geometry, "neighbor_graph", never)
+    again = dynamics(training_run, samples, settings=TEN, folder=folder)
+    np.testing.assert_array_equal(again.overlap_to_final, found.overlap_to_final)
+    np.testing.assert_array_equal(again.mean_dimension.values, found.mean_dimension.values)
+    assert again.turning_point == found.turning_point
+
+
+def test_chosen_revisions_only(
+    training_run: Path, samples: Samples, folder: Path, found: Dynamics
+) -> None:
+    calls: list[tuple[int, int, str]] = []
+    part = dynamics(
+        training_run,
+        samples,
+        ["step100", "step0"],
+        settings=TEN,
+        folder=folder,
+        progress=lambda *call: calls.append(call),
+    )
+    assert part.checkpoints == ("step0", "step100")
+    np.testing.assert_array_equal(part.overlap_to_final, found.overlap_to_final[[0, 2]])
+
+
+def test_progress_names_the_checkpoint_and_never_falls_back(
+    training_run: Path, samples: Samples
+) -> None:
+    calls: list[tuple[int, int, str]] = []
+    dynamics(
+        training_run,
+        samples,
+        ["step0", "step10"],
+        settings=TEN,
+        progress=lambda *call: calls.append(call),
+        batch_size=30,
+    )
+    assert {call[2] for call in calls} == {"checkpoint step0", "checkpoint step10"}
+    done = [call[0] for call in calls]
+    assert done == sorted(done)
+    assert done[-1] == calls[-1][1] == 180
+
+
+def test_skipped_rows_keep_their_labels(training_run: Path) -> None:
+    rows = [ROWS[i] if i % 9 else np.tile(ROWS[i], 3) for i in range(90)]
+    samples = read_samples(rows, labels=[str(i) for i in range(90)])
+    found = dynamics(
+        training_run,
+        read_samples(rows, labels=LABELS),
+        ["step0", "step10"],
+        settings=TEN,
+        max_length=8,
+        long="skip",
+    )
+    assert [p.counts["rows"] for p in found.profiles] == [80, 80]
+    hidden = extraction.extract(str(training_run / "step0"), samples, max_length=8, long="skip")
+    kept = rows_kept(samples, hidden)
+    assert kept.labels == tuple(str(i) for i in range(90) if i % 9)
+    assert kept.ids == hidden.ids
+
+
+def test_one_checkpoint_is_not_enough(training_run: Path, samples: Samples) -> None:
+    with pytest.raises(InputError, match=r"only one checkpoint was found \(step10\)"):
+        dynamics(training_run, samples, "step10")
+
+
+def test_checkpoints_of_different_models_are_refused(
+    training_run: Path, samples: Samples, tmp_path: Path
+) -> None:
+    shutil.copytree(training_run / "step0", tmp_path / "step0")
+    network("GPT2", num_hidden_layers=2).save_pretrained(tmp_path / "step7")
+    with pytest.raises(InputError, match=r"checkpoint step7 has the layers .*block_2, final"):
+        dynamics(tmp_path, samples, settings=TEN)
+
+
+def test_no_dimension_anywhere_is_degenerate(training_run: Path) -> None:
+    few = read_samples(np.tile(ROWS[:5], (18, 1)))
+    with pytest.raises(DegenerateError, match="no layer"):
+        dynamics(training_run, few, ["step0", "step10"], settings=TEN)
+
+
+# ── the sentence ──────────────────────────────────────────────────────────────────────────────
+
+
+def said(values: list[float], error: float = 0.1) -> str:
+    curve = Curve("mean_dimension", np.array(values), np.full(len(values), error))
+    return turning_point([f"step{i}" for i in range(len(values))], curve)
+
+
+def test_up_then_down() -> None:
+    assert said([5, 7, 9, 8, 6]) == (
+        "the layer-mean dimension starts at 5.00 ± 0.10 at step0, rises to 9.00 ± 0.10 at step2, "
+        "then falls to 6.00 ± 0.10 at step4."
+    )
+
+
+def test_only_down() -> None:
+    assert said([9, 8, 6]).endswith("at step0, falls to 6.00 ± 0.10 at step2.")
+
+
+def test_no_movement_beyond_error() -> None:
+    assert "does not move beyond its error" in said([9, 8, 6], error=3)
+    assert "does not move beyond its error" in said([9, 9.1, 9.2], error=0.001)
