@@ -89,7 +89,7 @@ def test_nonfinite_rows_are_counted_and_named(entries, message):
         bad[place] = value
     with pytest.raises(InputError, match=message):
         arrays.points(bad, "block_3")
-    with pytest.raises(InputError, match="^block_3 has"):
+    with pytest.raises(InputError, match=r"^block_3 has"):
         arrays.points(bad.astype(np.float32), "block_3")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -271,6 +270,8 @@ def test_version_and_bare_call(main: Main) -> None:
 
 
 def test_help_is_quick() -> None:
+    resource = pytest.importorskip("resource")
+
     def seconds() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         command = [sys.executable, "-m", "layergeom", "--help"]

@@ -1,6 +1,6 @@
 """Draw the picture of the README from a run of the demo.
 
-    layergeom demo -o demo && python tools/readme_picture.py demo docs/_static/profile.png
+``layergeom demo -o demo && python tools/readme_picture.py demo docs/_static/profile.png``
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ MILESTONES = (0, 16, 64, 160, 400, 1000, 2000, 4000)  # the last step is always 
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--layers", type=int, default=12)
@@ -76,7 +76,7 @@ def tokens(images: np.ndarray) -> torch.Tensor:
 
 
 def with_start(ids: torch.Tensor) -> torch.Tensor:
-    """What the model reads: the start token, then all pixels but the last."""
+    """Return what the model reads: the start token, then all pixels but the last."""
     return torch.cat([torch.full_like(ids[:, :1], START), ids[:, :-1]], dim=1)
 
 

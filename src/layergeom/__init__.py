@@ -1,5 +1,7 @@
 """layergeom: the geometry of every layer of a transformer, and the layer to use.
 
+::
+
     model + inputs                              labels
          |  states: one forward pass, every layer, pooled on the fly
          v                                         |

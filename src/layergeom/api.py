@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from layergeom import profiles
 from layergeom.errors import InputError
 from layergeom.layer import Settings
-from layergeom.measure import Progress, measure_once
+from layergeom.measure import Progress, check_rows, measure_once
 from layergeom.profiles import Profile
 from layergeom.reading import Phase, Reading, Recommendation, read
 from layergeom.states.hidden import HiddenStates
@@ -199,6 +199,7 @@ def profile(
             max_samples=max_samples,
             seed=seed,
         )
+        check_rows(len(samples), settings)
         hidden = _extracted(
             model, samples, None if place is None else place / STATES, progress, options
         )

@@ -73,7 +73,7 @@ def measure(
     points; then L(L-1)/2 sparse comparisons.
     """
     settings = Settings() if settings is None else settings
-    _check(states, settings)
+    check_rows(states.n, settings)
     given = _labels(states, labels, exclude)
     layers: list[MeasuredLayer] = []
     for done, key in enumerate(states.layers):
@@ -132,10 +132,11 @@ def _listed(codes: IntArray | None) -> list[int]:
     return [] if codes is None else codes.tolist()
 
 
-def _check(states: HiddenStates, settings: Settings) -> None:
-    if settings.k >= states.n:
+def check_rows(n: int, settings: Settings) -> None:
+    """Raise an InputError if ``n`` rows are too few; known before any forward pass."""
+    if settings.k >= n:
         raise InputError(
-            f"k is {settings.k} but there are {states.n} rows; k must be at most {states.n - 1}: "
+            f"k is {settings.k} but there are {n} rows; k must be at most {n - 1}: "
             "give more samples or a smaller --k."
         )
 

@@ -136,7 +136,9 @@ def test_influences_are_the_change_when_a_point_is_counted_twice(method):
         rest = NeighborGraph.from_arrays(
             np.delete(distances, i, axis=0), ring(n - 1, 2), self_included=False
         )
-        jackknife.append((n - 1) * (found.value - twonn(rest, method, found_fraction(method)).value))
+        jackknife.append(
+            (n - 1) * (found.value - twonn(rest, method, found_fraction(method)).value)
+        )
     jackknife = np.array(jackknife)
     jackknife -= jackknife.mean()
     assert np.corrcoef(jackknife, found.influence)[0, 1] > 0.98
@@ -194,7 +196,7 @@ def test_lattices_are_undefined(method):
     graph = neighbor_graph(lattice, 2)
     with (
         pytest.warns(GeometryWarning, match="tied neighbours"),
-        pytest.raises(DegenerateError, match="ratios of neighbour distances are 1.* lattice"),
+        pytest.raises(DegenerateError, match=r"ratios of neighbour distances are 1.* lattice"),
     ):
         twonn(graph, method)
 
@@ -202,7 +204,7 @@ def test_lattices_are_undefined(method):
 def test_nearly_equal_ratios_have_no_maximum():
     distances = np.tile([1.0, 1.0 + 1e-9], (50, 1))
     graph = NeighborGraph.from_arrays(distances, ring(50, 2), self_included=False)
-    with pytest.raises(DegenerateError, match="no maximum between 0.001 and 1000"):
+    with pytest.raises(DegenerateError, match=r"no maximum between 0\.001 and 1000"):
         twonn(graph)
 
 
@@ -275,8 +277,10 @@ def test_coverage_of_the_torus(n1, low, high):
 @pytest.mark.slow
 def test_coverage_of_one_random_half():
     """C-coverage-decimated."""
-    assert 0.92 <= coverage(lambda rng, n: torus5(rng, n)[rng.permutation(n)[::2]], 5, 1, 1000) <= (
-        0.985
+    assert (
+        0.92
+        <= coverage(lambda rng, n: torus5(rng, n)[rng.permutation(n)[::2]], 5, 1, 1000)
+        <= (0.985)
     )
 
 

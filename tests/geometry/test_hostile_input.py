@@ -36,12 +36,15 @@ def masked():
     return np.ma.masked_array(X, mask=np.zeros(X.shape, bool) | (np.arange(400) < 9)[:, None])
 
 
+with np.errstate(over="ignore"):
+    OVERFLOWED = (X * 1e5).astype(np.float16)
+
 REFUSED = {
     "E-nan-one-entry": (with_entry(np.nan), InputError, "NaN.* in 1 of 400"),
     "E-nan-one-row": (with_entry(np.nan, columns=slice(None)), InputError, "NaN.*row 7"),
     "E-inf-one-entry": (with_entry(np.inf), InputError, "inf.* in 1 of 400"),
     "E-all-nan": (X * np.nan, InputError, "NaN.* in 400 of 400"),
-    "E-fp16-overflowed": (np.float16(X[:9] * 6e3) * np.float16(90), InputError, "inf.*wider dtype"),
+    "E-fp16-overflowed": (OVERFLOWED, InputError, "inf.*wider dtype"),
     "E-n-0": (X[:0], InputError, "0 samples"),
     "E-n-1": (X[:1], InputError, "1 samples"),
     "E-n-2": (X[:2], InputError, "2 samples"),
@@ -53,6 +56,7 @@ REFUSED = {
     "E-dtype-object": (X.astype(object), InputTypeError, "object"),
     "E-dtype-object-None": (np.where(X > 2, None, X), InputTypeError, "object"),
     "E-dtype-masked": (masked(), InputTypeError, "masked array"),
+    "entries near the largest float64": (X * 1e307, InputError, "exceed the range of float64"),
     "E-lattice-3d": (
         np.stack(np.meshgrid(*[np.arange(10.0)] * 3), axis=-1).reshape(-1, 3),
         DegenerateError,
@@ -61,7 +65,6 @@ REFUSED = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 @pytest.mark.parametrize("row", REFUSED)
 def test_refused_with_the_reason(row):
     points, error, message = REFUSED[row]
@@ -213,7 +216,9 @@ def test_invariant(row):
     assert value(SCALED[row]) == pytest.approx(VALUE, rel=1e-5)
     graph = neighbor_graph(SCALED[row], 30)
     found = scale_analysis(SCALED[row], graph).values
-    assert np.allclose(np.sort(found), np.sort(scale_analysis(X, neighbor_graph(X, 30)).values), 0.2)
+    assert np.allclose(
+        np.sort(found), np.sort(scale_analysis(X, neighbor_graph(X, 30)).values), 0.2
+    )
 
 
 def test_bits_are_reported_as_discrete():
@@ -267,8 +272,7 @@ def test_fuzz(start):
             warnings.simplefilter("always")
             try:
                 found = value(points)
-            except (InputError, DegenerateError) as error:
-                assert len(str(error)) > 20, seed
+            except (InputError, DegenerateError):
                 continue
         assert np.isfinite(points).all(), seed
         assert all(issubclass(w.category, GeometryWarning) for w in said), seed

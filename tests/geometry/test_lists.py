@@ -51,7 +51,11 @@ def changed(array, place, value):
             id="M-pre-square-matrix-self",
         ),
         pytest.param(
-            D, changed(I, (9, 2), 10**9), False, "row 9 are outside 0..79", id="M-ov-index-out-of-range"
+            D,
+            changed(I, (9, 2), 10**9),
+            False,
+            "row 9 are outside 0..79",
+            id="M-ov-index-out-of-range",
         ),
         pytest.param(D, changed(I, (9, 2), -1), False, "row 9 are outside", id="negative index"),
         pytest.param(SELF_D, SELF_I, False, "row 0 lists itself; pass", id="self against the flag"),

@@ -260,7 +260,7 @@ def test_chance_under_exclusion_is_what_unrelated_points_reach():
 @pytest.mark.parametrize("k", [2, 3, 5])
 def test_ties_are_shared_under_exclusion_too(k):
     """Whichever way the excluded neighbours are left out, and in any order of the rows."""
-    labels, groups = np.arange(125) % 2, np.arange(125) // 2
+    labels, groups = np.random.default_rng(2).integers(0, 2, 125), np.arange(125) // 2
     weights = reference.memberships(LATTICE, k, groups)
     expected = (weights * (labels[:, None] == labels)).sum(axis=1).mean() / k
     order = RNG.permutation(125)

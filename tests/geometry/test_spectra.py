@@ -34,7 +34,7 @@ def values(found):
         pytest.param(X, id="M-an-plain"),
         pytest.param(WIDE, id="M-an-wide"),
         pytest.param(RNG.standard_normal((40, 40)), id="square"),
-        pytest.param(RNG.standard_normal((30, 2)) + [5, 0], id="two features"),
+        pytest.param(RNG.standard_normal((30, 2)) + np.array([5, 0]), id="two features"),
         pytest.param(RNG.standard_normal((300, 3)) @ RNG.standard_normal((3, 20)), id="rank 3"),
     ],
 )
@@ -153,7 +153,9 @@ def test_extreme_scales_keep_the_ratios(scale):
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        pytest.param(np.where(np.eye(300, 20) > 0, np.inf, X), "inf .* in 20 of 300", id="M-an-inf"),
+        pytest.param(
+            np.where(np.eye(300, 20) > 0, np.inf, X), "inf .* in 20 of 300", id="M-an-inf"
+        ),
         pytest.param(X[:1], "has 1 samples", id="M-an-n1"),
         pytest.param(X[:0], "has 0 samples", id="M-an-n0"),
         pytest.param(np.ones((50, 4)), "all 50 rows are equal.*undefined", id="M-an-all-equal"),

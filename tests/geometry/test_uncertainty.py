@@ -38,9 +38,7 @@ def test_adjacency_of_repeats_joins_first_rows_only():
     doubled = neighbor_graph(np.vstack([X[:5], X]), 6)
     joined = uncertainty.adjacency(doubled, 4).toarray()
     first = doubled.representatives
-    assert np.array_equal(
-        joined[np.ix_(first, first)], uncertainty.adjacency(GRAPH, 4).toarray()
-    )
+    assert np.array_equal(joined[np.ix_(first, first)], uncertainty.adjacency(GRAPH, 4).toarray())
     rest = np.setdiff1d(np.arange(65), first)
     assert np.array_equal(joined[rest], np.eye(65)[rest])
     rows = uncertainty.row_adjacency(doubled, 1).toarray()
@@ -64,7 +62,9 @@ def test_standard_error_is_the_double_sum():
 def test_a_sum_that_is_not_positive_has_no_root():
     pair = sp.csr_array(np.ones((2, 2)))
     assert np.isnan(uncertainty.standard_error(np.array([1.0, -1.0]), pair))
-    assert np.isnan(uncertainty.standard_error(np.array([1.0, -1.5]), sp.csr_array([[0, 1], [1, 0]])))
+    assert np.isnan(
+        uncertainty.standard_error(np.array([1.0, -1.5]), sp.csr_array([[0, 1], [1, 0]]))
+    )
     assert np.isnan(uncertainty.same_point_error(np.zeros(4), np.arange(4)))
 
 

@@ -46,6 +46,7 @@ def profile_of(
     scales: dict[str, ScaleCurve] | None = None,
     states: dict[str, Any] | None = None,
     rows: int = 1000,
+    sampled_from: int | None = None,
 ) -> Profile:
     """A profile with these dimensions; nan marks an undefined layer."""
     values = np.array(dimension, dtype=float)
@@ -71,7 +72,8 @@ def profile_of(
         decimation={},
         covariance=covariance,
         undefined={key: "7 distinct points" for key, v in zip(keys, values, strict=True) if v != v},
-        counts={"rows": rows, "layers": size},
+        counts={"rows": rows, "layers": size}
+        | ({} if sampled_from is None else {"sampled_from": sampled_from}),
         warnings=(),
         provenance={"states": {"model": "gpt2", "data": "0f3a"} if states is None else states},
     )

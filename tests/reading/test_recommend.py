@@ -151,14 +151,14 @@ def test_a_refusal_names_a_layer_the_failure_and_one_command(
 def test_without_any_dip_labels_would_settle_it() -> None:
     refused = choose(profile_of(RISING))
     assert refused.failed == (
-        "the profile only rises: no layer lies below both an earlier and a later one"
+        "the profile only rises: after a rise no layer lies below both an earlier and a later one"
     )
     assert refused.settle == "layergeom run gpt2 DATA --labels FILE"
 
 
 def test_a_dip_within_its_error_is_told_with_what_it_lacks_and_how_many_rows_would_do() -> None:
     course, error = (8, 12, 10.5, 12, 12.2), 0.6
-    profile = profile_of(course, error, rows=1000)
+    profile = profile_of(course, error, rows=1000, sampled_from=100_000)
     refused = choose(profile)
     assert not refused.found
     assert refused.failed is not None
@@ -175,6 +175,15 @@ def test_a_dip_within_its_error_is_told_with_what_it_lacks_and_how_many_rows_wou
     assert int(rows[1]) >= 1000 * (needed / 1.5) ** 2
     again = profile_of(course, error * np.sqrt(1000 / int(rows[1])), rows=int(rows[1]))
     assert choose(again).found  # the command keeps its promise
+    assert f"about {int(rows[1]):,} rows would tell" in refused.failed
+
+
+@pytest.mark.parametrize("sampled_from", [None, 1000])
+def test_rows_that_are_not_there_are_not_asked_for(sampled_from: int | None) -> None:
+    refused = choose(profile_of((8, 12, 10.5, 12, 12.2), 0.6, sampled_from=sampled_from))
+    assert refused.failed is not None
+    assert "rows would tell" in refused.failed
+    assert refused.settle == "layergeom run gpt2 DATA --labels FILE"
 
 
 def test_a_ripple_is_not_sent_for_more_rows() -> None:

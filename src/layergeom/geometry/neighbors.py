@@ -271,7 +271,8 @@ def neighbor_graph(
     Raises
     ------
     InputError
-        If ``X`` is not a finite matrix or ``k`` is not below the number of rows.
+        If ``X`` is not a finite matrix, its distances exceed the range of float64, or ``k`` is not
+        below the number of rows.
     DegenerateError
         If all rows are the same point.
 
@@ -292,6 +293,7 @@ def neighbor_graph(
     [4.0, 6.0]
     """
     cloud = arrays.points(X)
+    _refuse_overflow(cloud)
     n = len(cloud)
     k = arrays.count(k, "k", 1)
     if k >= n:
@@ -304,6 +306,16 @@ def neighbor_graph(
     return NeighborGraph(
         lists.distances, lists.indices, lists.ties, point, found.distances, found.indices
     )
+
+
+def _refuse_overflow(X: Points) -> None:
+    """Distances and their sum over all rows must be float64 numbers."""
+    size = max(abs(float(X.min())), abs(float(X.max())))
+    if size > float(np.finfo(np.float64).max) / (8 * len(X) * X.shape[1] ** 0.5):
+        raise InputError(
+            f"X has entries as large as {size:.1e}, whose distances exceed the range of float64; "
+            "divide X by a common factor."
+        )
 
 
 def _keys(inputs: object, n: int) -> IntArray | None:

@@ -151,7 +151,7 @@ class _Layer:
     """One layer, scaled by a power of two, with its eigenvalues and per-row projections."""
 
     def __init__(self, X: Points, point: IntArray) -> None:
-        if (X == X[0]).all():  # their mean may differ from them by rounding
+        if (X[0] == X).all():  # their mean may differ from them by rounding
             raise _no_variance(len(X))
         self.X, self.point = X, point
         self.scale = power_of_two(X)

@@ -176,7 +176,10 @@ def _failure(profile: Profile, curve: Curve | None) -> tuple[str, str]:
     by_labels = "label_overlap" in profile.curves
     labelled = "the labels given already settle it" if by_labels else _command(profile, labels=True)
     if dip is None:
-        return f"{shape}: no layer lies below both an earlier and a later one", labelled
+        return (
+            f"{shape}: after a rise no layer lies below both an earlier and a later one",
+            labelled,
+        )
     peak, at, end, lack = dip
     sentence = (
         f"{shape}: the deepest dip after a rise is at {curve.keys[at]} ({number(curve, at)}, "
@@ -184,7 +187,12 @@ def _failure(profile: Profile, curve: Curve | None) -> tuple[str, str]:
         f"{curve.keys[end]}), {lack:.2f} short of what the errors ask for"
     )
     needs = _samples_needed(profile, curve, dip)
-    return sentence, labelled if needs is None else _command(profile, samples=needs)
+    if needs is None:
+        return sentence, labelled
+    # stored states, and data of which every row was used, have no more rows to give
+    there = needs <= profile.counts.get("sampled_from", profile.counts["rows"])
+    sentence += f"; about {needs:,} rows would tell"
+    return sentence, _command(profile, samples=needs) if there else labelled
 
 
 def _shape(curve: Curve) -> str:

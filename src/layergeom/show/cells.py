@@ -72,6 +72,8 @@ def with_error(value: float, error: float, decimals: int = 6) -> str:
     """
     if math.isnan(value):
         return UNKNOWN
+    if math.isnan(error) and value == round(value):
+        return f"{value:,.0f} ± {UNKNOWN}"  # a count of components or points
     if not math.isfinite(error) or error <= 0:
         return f"{number(value)} ± {UNKNOWN if math.isnan(error) else number(error)}"
     if not 1e-4 <= error < 1e6 or abs(value) >= 1e7:

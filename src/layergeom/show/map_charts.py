@@ -135,7 +135,7 @@ def _mean_dimension(dynamics: Dynamics) -> Chart:
     axis = alt.Axis(
         values=ticks(len(names)), labelExpr=f"{json.dumps(names)}[datum.value]", grid=False,
         labelLimit=80, labelFlush=False,
-        title="checkpoint", labelOverlap="greedy",
+        title="checkpoint", labelAngle=-35,
     )  # fmt: skip
     base = alt.Chart(alt.Data(values=rows)).encode(
         x=alt.X("position:Q", axis=axis, scale=alt.Scale(padding=24))

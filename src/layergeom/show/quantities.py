@@ -60,7 +60,7 @@ _TABLE = (
         "Intrinsic dimension",
         "ID",
         "dimensions, > 0",
-        "<i>d</i> = <i>N</i> / Σ<sub><i>i</i></sub> ln(<i>r</i><sub>2</sub>(<i>i</i>) / "
+        "<i>d</i> = (<i>N</i> − 1) / Σ<sub><i>i</i></sub> ln(<i>r</i><sub>2</sub>(<i>i</i>) / "
         "<i>r</i><sub>1</sub>(<i>i</i>))",
         "Maximum-likelihood TwoNN: the dimension at which the ratios of second to first "
         "neighbour distance are most likely; points and inputs that repeat are counted once.",

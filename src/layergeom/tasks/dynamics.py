@@ -13,7 +13,7 @@ from layergeom import geometry
 from layergeom.arrays import FloatArray
 from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.layer import Settings, layer_graph
-from layergeom.measure import Progress, measure_once
+from layergeom.measure import Progress, check_rows, measure_once
 from layergeom.profiles import Curve, Profile
 from layergeom.reading.turns import Differences, turning_points
 from layergeom.states.checkpoints import Checkpoint, checkpoints
@@ -97,6 +97,7 @@ def dynamics(
     their rows, but their errors are combined as if independent: conservative for differences.
     """
     settings = Settings() if settings is None else settings
+    check_rows(len(samples), settings)
     found = checkpoints(model, revisions)
     if len(found) < 2:
         raise InputError(
