@@ -148,8 +148,7 @@ def layer_graph(
         max(settings.k, 2) if groups is not None else max(settings.k, settings.ranks), states.n - 1
     )
     name = f"neighbors/{key}" if groups is None else f"neighbors-outside/{key}"
-    group_key = [] if groups is None else groups.tolist()
-    content = content_key("neighbors", SCHEMA, states.key, key, k, group_key)
+    content = content_key("neighbors", SCHEMA, states.key, key, k, groups)
     stored = None if states.store is None else states.store.get(name, content, discard=True)
     if stored is not None:
         return NeighborGraph.unpacked(stored)

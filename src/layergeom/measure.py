@@ -15,7 +15,7 @@ import scipy
 import scipy.sparse as sp
 
 from layergeom import arrays, geometry
-from layergeom.arrays import FloatArray, IntArray
+from layergeom.arrays import FloatArray
 from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry.uncertainty import covariance
 from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
@@ -124,12 +124,8 @@ def profile_key(states: HiddenStates, labels: object, exclude: object, settings:
 
 
 def _key(states: HiddenStates, given: Labels | None, settings: Settings) -> str:
-    codes = [] if given is None else [given.codes.tolist(), _listed(given.exclude)]
+    codes = [] if given is None else [given.codes, given.exclude]
     return content_key("profile", SCHEMA, states.key, asdict(settings), codes)
-
-
-def _listed(codes: IntArray | None) -> list[int]:
-    return [] if codes is None else codes.tolist()
 
 
 def check_rows(n: int, settings: Settings) -> None:

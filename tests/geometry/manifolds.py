@@ -1,7 +1,10 @@
 """Seeded point clouds of known dimension."""
 
 import numpy as np
+from scipy.spatial import cKDTree
 from sklearn.datasets import make_swiss_roll
+
+from layergeom.geometry import NeighborGraph, neighbor_graph
 
 
 def golden_cloud(name):
@@ -16,9 +19,19 @@ def golden_cloud(name):
 
 
 def torus(rng, d, n):
-    """Flat torus of dimension d in R^2d: no boundary, no curvature that a neighbour sees."""
+    """Torus of dimension d in R^2d: no boundary; chords make large dimensions read too high."""
     angle = 2 * np.pi * rng.random((n, d))
     return np.hstack([np.cos(angle), np.sin(angle)])
+
+
+def flat_torus_graph(rng, d, n, k):
+    """Neighbours of uniform points in the periodic unit cube: no boundary and no curvature."""
+    return periodic_graph(rng.random((n, d)), k)
+
+
+def periodic_graph(points, k):
+    distances, indices = cKDTree(points, boxsize=1).query(points, k + 1)
+    return NeighborGraph.from_arrays(distances, indices, self_included=True)
 
 
 def sphere(rng, d, n):
@@ -48,3 +61,8 @@ def embedded(rng, d, n, width):
 def poisson_distances(rng, d, n, k):
     """Neighbour distances of the exact model: (n, k) of independent homogeneous processes."""
     return np.cumsum(rng.exponential(size=(n, k)), axis=1) ** (1 / d)
+
+
+def graph_of(draw, d, n):
+    """How to search neighbours in a cloud of its own for every generator."""
+    return lambda rng, k: neighbor_graph(draw(rng, d, n), k)

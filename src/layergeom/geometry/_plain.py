@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from layergeom.arrays import FloatArray, IntArray, Points
+from layergeom.arrays import BoolArray, FloatArray, IntArray, Points
 
 Progress = Callable[[int, int], None]
 
@@ -207,7 +207,7 @@ def _settle(
 
 def distances_at_ranks(
     X: Points, queries: IntArray, ranks: IntArray
-) -> tuple[FloatArray, list[IntArray]]:
+) -> tuple[FloatArray, BoolArray]:
     """Return the distances at given neighbour ranks, and each query's nearer fellow queries.
 
     Computed by float64 products of centred rows (relative error about 1e-12 of the squared norm),
@@ -225,22 +225,19 @@ def distances_at_ranks(
     Returns
     -------
     distances : ndarray, shape (q, s)
-    fellows : list of s ndarrays, shape (pairs, 2)
-        Pairs of positions in ``queries`` within the distance of that rank.
+    fellows : ndarray of bool, shape (s, q, q)
+        Which queries lie within the distance of that rank from each query.
     """
     products = _Products(_Cloud(X, None), np.dtype(np.float64))
     norms = np.einsum("ij,ij->i", products.Y, products.Y)
     distances = np.empty((len(queries), len(ranks)))
-    pairs: list[list[IntArray]] = [[] for _ in ranks]
+    fellows = np.empty((len(ranks), len(queries), len(queries)), dtype=bool)
     done = 0
     for rows in _blocks(queries, 2 * len(X)):
         squared = norms[rows][:, None] + norms[None, :] - 2 * (products.Y[rows] @ products.Y.T)
         squared[np.arange(len(rows)), rows] = np.inf
         at = np.partition(squared, ranks - 1, axis=1)[:, ranks - 1]
-        among = squared[:, queries]
-        for s in range(len(ranks)):
-            i, j = np.nonzero(among <= at[:, s : s + 1])
-            pairs[s].append(np.stack([i + done, j], axis=1))
+        fellows[:, done : done + len(rows)] = squared[:, queries] <= at.T[:, :, None]
         distances[done : done + len(rows)] = np.sqrt(np.maximum(at, 0)) * products.cloud.scale
         done += len(rows)
-    return distances, [np.concatenate(found) for found in pairs]
+    return distances, fellows

@@ -8,14 +8,14 @@ import numpy as np
 import scipy.sparse as sp
 
 from layergeom import arrays
-from layergeom.arrays import FloatArray, IntArray
+from layergeom.arrays import BoolArray, FloatArray, IntArray
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry import _plain
 from layergeom.geometry.dimension import gride, ratio_likelihood, twonn
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import standard_error
 
-QUERIES = 1000  # rows from which large ranks are measured
+QUERIES = 512  # rows from which large ranks are measured
 LARGEST_SHARE = 4  # n2 <= N / 4
 PLATEAU_SPREAD = 0.15  # largest relative difference of the dimensions on a plateau
 PLATEAU_SCALES = 3  # consecutive doublings of rank, at the least
@@ -70,7 +70,7 @@ def scale_analysis(X: object, graph: NeighborGraph, seed: int = 0) -> ScaleAnaly
     graph : NeighborGraph
         Gives the ranks that it lists, from all points.
     seed : int
-        Chooses the (at most 1,000) points from which larger ranks are measured.
+        Chooses the (at most 512) points from which larger ranks are measured.
 
     Returns
     -------
@@ -119,11 +119,18 @@ def _queried_scales(
     for s, n1 in enumerate(ranks.tolist()):
         try:
             value, influence = ratio_likelihood(np.log(at[:, s + 1] / at[:, s]), n1, 2 * n1)
-            error = standard_error(influence, _joined(fellows[s + 1], len(queries)))
+            error = standard_error(influence, _either(fellows[s + 1]))
         except DegenerateError:
             value = error = float("nan")
         rows.append((float(at[:, s : s + 2].mean()), value, error))
     return rows
+
+
+def _either(fellows: BoolArray) -> FloatArray:
+    """Return 1 where one of two queries is among the other's nearest, and on the diagonal."""
+    joined = (fellows | fellows.T).astype(np.float64)
+    np.fill_diagonal(joined, 1)
+    return joined
 
 
 def _joined(pairs: IntArray, n: int) -> sp.csr_array:

@@ -71,7 +71,7 @@ def _symmetric(rows: IntArray, columns: IntArray, n: int) -> sp.csr_array:
     return joined
 
 
-def standard_error(influence: FloatArray, joined: sp.csr_array) -> float:
+def standard_error(influence: FloatArray, joined: sp.csr_array | FloatArray) -> float:
     """Return the neighbour-graph-robust standard error, nan where the sum is not positive."""
     return _root(float(influence @ (joined @ influence))) / len(influence)
 

@@ -267,4 +267,5 @@ def _rendered(figure: Figure, extension: str) -> bytes:
     file = io.BytesIO()
     with style():
         figure.savefig(file, format=extension, dpi=200, metadata=_FORMATS[extension])
+    figure.set_layout_engine("none")  # the layout found for the first format serves the others
     return file.getvalue()

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 
-# Tokens per batch: on a processor larger batches leave the cache, a GPU wants to be filled.
-_BUDGET = {"cpu": 2048}
+# Tokens per batch: on a processor larger batches leave the cache (narrow networks fit more of
+# them), a GPU wants to be filled.
+_BUDGET_CPU = 2048
+_USUAL_WIDTH = 384
 _BUDGET_GPU = 32_768
 
 
@@ -184,7 +186,8 @@ Pooled = Mapping[str, tuple[Float32Array, Float32Array]]
 def _passes(plan: Plan, sequences: Sequences) -> Iterator[tuple[Batch, Pooled]]:
     network = plan.loaded.module
     device = device_of(network)
-    budget = _BUDGET.get(device.type, _BUDGET_GPU)
+    narrow = min(4, max(1, _USUAL_WIDTH // plan.loaded.width))
+    budget = _BUDGET_CPU * narrow if device.type == "cpu" else _BUDGET_GPU
     pad = getattr(plan.loaded.tokenizer, "pad_token_id", None) or 0
     taken = _Layers(plan)
     with untouched(network), tapped(network, plan.loaded.blocks, taken.receive):
