@@ -29,7 +29,8 @@ def test_ranks_double_up_to_a_quarter_of_the_points():
     assert (found.errors > 0).all()
 
 
-def test_listed_scales_are_gride_and_queried_ones_continue_them():
+def test_listed_scales_are_gride_and_queried_ones_continue_them(monkeypatch):
+    monkeypatch.setattr(scales, "QUERIES", len(X))
     wide = neighbor_graph(X, 128)
     listed, queried = scale_analysis(X, wide), scale_analysis(X, neighbor_graph(X, 2))
     for n1, value, error, at in zip(
