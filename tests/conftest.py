@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from layergeom import cli
+from layergeom.show import run_folder
+from states.tiny import texts
+
 N = 240
+Main = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture(scope="session")
@@ -56,4 +64,37 @@ def training_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for weights in module.parameters():
                 weights.add_(torch.randn_like(weights), alpha=0.2 * away)
         module.save_pretrained(path / f"step{step}")
+    return path
+
+
+@pytest.fixture
+def main(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Main:
+    """Run the command line as the console does: (exit code, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["layergeom", *map(str, arguments)])
+        capsys.readouterr()  # what saving a model has said
+        with pytest.raises(SystemExit) as done:
+            cli.main()
+        captured = capsys.readouterr()
+        code = done.value.code
+        return (code if isinstance(code, int) else 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def no_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the profile only: figures and report have tests of their own and take seconds."""
+
+    def write(folder: Path, profile: Any, *_: object) -> tuple[Path, ...]:
+        return (profile.save(folder),)
+
+    monkeypatch.setattr(run_folder, "write_run", write)
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    path = tmp_path / "texts.txt"
+    path.write_text("\n".join(texts(60, longest=15)) + "\n")
     return path
