@@ -279,8 +279,12 @@ def _leave(
     """Write everything that a run leaves, and print it."""
     from dataclasses import asdict
 
+    from layergeom.geometry import has_kernel
     from layergeom.show.run_folder import write_run
+    from layergeom.tasks.environment import kernel_line
 
+    if not has_kernel():
+        typer.echo(f"layergeom: neighbours: {kernel_line()}.", err=True)
     reading = profile.reading
     paths = write_run(out, profile, reading, dynamics, command or _command())
     if as_json:

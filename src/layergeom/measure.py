@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from layergeom import arrays, geometry
 from layergeom.arrays import FloatArray
 from layergeom.errors import DegenerateError, InputError, StoreError
+from layergeom.geometry import neighbor_way
 from layergeom.geometry.uncertainty import covariance
 from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
 from layergeom.profiles import FILE, Curve, LayerMap, Profile, load
@@ -27,7 +28,6 @@ from layergeom.version import VERSION
 ESTIMATORS = {
     "dimension": "TwoNN, maximum likelihood on distinct points",
     "errors": "neighbour-graph-robust",
-    "neighbours": "exact, plain path",
 }
 Progress = Callable[[int, int, str], None]
 
@@ -241,7 +241,7 @@ def _provenance(states: HiddenStates, given: Labels | None, settings: Settings) 
         "states": dict(states.provenance) | {"key": states.key},
         "settings": asdict(settings),
         "labels": _label_facts(given),
-        "estimators": ESTIMATORS,
+        "estimators": ESTIMATORS | {"neighbours": neighbor_way(states.n)},
         "versions": {
             "layergeom": VERSION,
             "numpy": np.__version__,

@@ -7,6 +7,7 @@ matrix (:func:`spectrum`) feeds anisotropy and its relatives; one rule gives eve
 
 from __future__ import annotations
 
+from layergeom.geometry._search import has_kernel, neighbor_way
 from layergeom.geometry.dimension import DimensionEstimate, gride, twonn
 from layergeom.geometry.neighbors import NeighborGraph, neighbor_graph
 from layergeom.geometry.overlap import (
@@ -30,8 +31,10 @@ __all__ = [
     "anisotropy",
     "decimation",
     "gride",
+    "has_kernel",
     "label_overlap",
     "neighbor_graph",
+    "neighbor_way",
     "neighborhood_overlap",
     "overlap_matrix",
     "scale_analysis",

@@ -13,30 +13,18 @@ float64 products, and in the last resort through all direct differences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 
 from layergeom.arrays import BoolArray, FloatArray, IntArray, Points
-
-Progress = Callable[[int, int], None]
+from layergeom.geometry._found import Found, Progress, centre, power_of_two
 
 BLOCK_ENTRIES = 5_000_000  # entries of one block of products: 20 MB in float32
-ORDINARY_EXPONENT = 40  # |x| within 2^±40: squares stay normal even in float32
 PROBE = 2048  # columns from which a row's first threshold is read
 TINIEST = 2.0**-900  # squares below this may have lost digits
 TINY = {np.dtype(np.float32): 2.0**-120, np.dtype(np.float64): 2.0**-1000}
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Neighbours of each query: ``k`` nearest and the other members of a tie at the k-th."""
-
-    distances: FloatArray  # (q, k), inf where fewer than k are admissible
-    indices: IntArray  # (q, k), -1 where fewer than k are admissible
-    ties: dict[int, IntArray]  # query -> further points exactly at its k-th distance
 
 
 def search(
@@ -51,22 +39,23 @@ def search(
     Distances are float64 direct differences; ties are listed by lower index. With ``groups``,
     rows of the same group are not neighbours.
     """
-    cloud = _Cloud(X, groups)
     found = Found(np.full((len(X), k), np.inf), np.full((len(X), k), -1, dtype=np.int64), {})
-    todo = np.arange(len(X)) if queries is None else queries
-    for dtype, spare in ((np.float32, 8 + k // 8), (np.float64, 24 + 2 * k)):
-        todo = _pass(cloud, _Products(cloud, np.dtype(dtype)), todo, k + spare, found, progress)
-    for row in todo:
-        everyone = cloud.admissible(row)
-        _settle(found, row, everyone, cloud.distances(row, everyone))
+    settle(X, groups, np.arange(len(X)) if queries is None else queries, found, progress)
     return found
 
 
-def power_of_two(X: Points) -> float:
-    """Return an exact scale that keeps squares inside the range of float64; 1 for ordinary data."""
-    size = max(abs(float(X.min())), abs(float(X.max())))
-    exponent = int(np.frexp(size)[1])
-    return 1.0 if abs(exponent) < ORDINARY_EXPONENT else 2.0 ** min(max(exponent, -1000), 1000)
+def settle(
+    X: Points, groups: IntArray | None, todo: IntArray, found: Found, progress: Progress | None
+) -> None:
+    """Write the rows ``todo`` of ``found``."""
+    cloud, k = _Cloud(X, groups), found.indices.shape[1]
+    for dtype, spare in ((np.float32, 8 + k // 8), (np.float64, 24 + 2 * k)):
+        if len(todo):
+            products = _Products(cloud, np.dtype(dtype))
+            todo = _pass(cloud, products, todo, k + spare, found, progress)
+    for row in todo:
+        everyone = cloud.admissible(row)
+        _settle(found, row, everyone, cloud.distances(row, everyone))
 
 
 class _Cloud:
@@ -74,9 +63,8 @@ class _Cloud:
 
     def __init__(self, X: Points, groups: IntArray | None) -> None:
         self.X, self.groups = X, groups
-        sample = X[:: max(1, len(X) // 1000)].astype(np.float64)
         self.scale = power_of_two(X)
-        self.centre: FloatArray = np.median(sample / self.scale, axis=0)
+        self.centre = centre(X, self.scale)
 
     def centred(self, rows: slice) -> FloatArray:
         return self.X[rows].astype(np.float64) / self.scale - self.centre

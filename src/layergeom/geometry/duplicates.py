@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
 from layergeom.arrays import FloatArray, IntArray, Points
-from layergeom.geometry._plain import Found
+from layergeom.geometry._found import Found
 
 
 def same_points(X: Points, inputs: IntArray | None) -> IntArray:

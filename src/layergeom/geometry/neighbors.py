@@ -16,7 +16,8 @@ import scipy.sparse as sp
 from layergeom import arrays
 from layergeom.arrays import BoolArray, FloatArray, IntArray, Points
 from layergeom.errors import DegenerateError, InputError
-from layergeom.geometry import _plain, duplicates
+from layergeom.geometry import _search, duplicates
+from layergeom.geometry._found import Found, Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,7 +245,7 @@ def neighbor_graph(
     *,
     inputs: object = None,
     groups: object = None,
-    progress: _plain.Progress | None = None,
+    progress: Progress | None = None,
 ) -> NeighborGraph:
     """Return the exact k nearest other rows of every row.
 
@@ -323,8 +324,8 @@ def _keys(inputs: object, n: int) -> IntArray | None:
 
 
 def _distinct_search(
-    X: Points, k: int, point: IntArray, progress: _plain.Progress | None
-) -> tuple[IntArray, _plain.Found]:
+    X: Points, k: int, point: IntArray, progress: Progress | None
+) -> tuple[IntArray, Found]:
     """Search among distinct points, again if some turn out to be the same within rounding."""
     while True:
         first = duplicates.representatives(point)
@@ -333,7 +334,7 @@ def _distinct_search(
                 f"all {len(X)} rows of X are the same point (no finite distances); check the "
                 "pooling, or leave this layer out."
             )
-        found = _plain.search(
+        found = _search.search(
             X[first] if len(first) < len(X) else X, min(k, len(first) - 1), None, progress
         )
         merged = duplicates.merge_twins(X[first], found)
@@ -343,9 +344,9 @@ def _distinct_search(
 
 
 def _graph_outside_groups(
-    X: Points, k: int, groups: IntArray, progress: _plain.Progress | None
+    X: Points, k: int, groups: IntArray, progress: Progress | None
 ) -> NeighborGraph:
     everyone = np.arange(len(X))
     own = np.where(groups >= 0, groups, len(X) + everyone)
-    found = _plain.search(X, k, own, progress)
+    found = _search.search(X, k, own, progress)
     return NeighborGraph(found.distances, found.indices, found.ties, everyone, None, None)

@@ -15,7 +15,7 @@ import numpy as np
 from layergeom import arrays
 from layergeom.arrays import FloatArray, IntArray, Points
 from layergeom.errors import DegenerateError, GeometryWarning
-from layergeom.geometry._plain import power_of_two
+from layergeom.geometry._found import power_of_two
 from layergeom.geometry.uncertainty import Estimate, same_point_error
 
 BLOCK = 4096  # rows centred at a time

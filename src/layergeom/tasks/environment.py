@@ -7,6 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from shutil import which
 
+from layergeom.geometry import has_kernel
 from layergeom.version import VERSION
 
 LIBRARIES = (
@@ -31,9 +32,19 @@ def environment() -> dict[str, str]:
     facts = {"layergeom": VERSION, "python": platform.python_version()}
     facts |= {name: _version(name) for name in LIBRARIES}
     facts["threads"] = _threads()
-    facts["neighbour kernel"] = "plain (blocked matrix products, exact)"
+    facts["neighbour kernel"] = kernel_line()
     facts["device"] = _device()
     return facts
+
+
+def kernel_line() -> str:
+    """Say which neighbour search this installation has, and what is lost without the kernel."""
+    if has_kernel():
+        return "compiled (AVX-512 VNNI, exact)"
+    return (
+        "plain (blocked matrix products, exact): no kernel was built, or this processor lacks "
+        "AVX-512 VNNI; searches take about four times as long"
+    )
 
 
 def _version(name: str) -> str:
