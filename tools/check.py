@@ -49,6 +49,7 @@ FULL = (
     Step("mypy", ("-m", "mypy")),
     Step("lint-imports", ("-c", LINT_IMPORTS)),
     Step("pytest", ("-m", "pytest", "--durations=5")),
+    Step("cost ratios", ("-m", "benchmarks.guard")),
     Step("docs", ("-m", "sphinx", "-W", "-E", "-q", "-b", "html", "docs", "docs/_build/html")),
 )
 FAST = (

@@ -376,8 +376,10 @@ options.__doc__ = "The geometry of every layer of a transformer, and the layer t
 
 def main() -> None:
     """Run the command line; errors become one line on stderr and an exit code."""
-    # Threads of the matrix library sleep between products instead of spinning: a third less CPU.
+    # Threads of the matrix libraries sleep between products instead of spinning: a third less CPU,
+    # and no standstill where other programs want the cores too.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except LayergeomError as error:

@@ -8,9 +8,11 @@ from manifolds import embedded
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import (
     NeighborGraph,
+    _shared,
     label_overlap,
     neighbor_graph,
     neighborhood_overlap,
+    overlap_matrices,
     overlap_matrix,
 )
 
@@ -128,6 +130,95 @@ def test_matrix_holds_every_pair():
             pair = neighborhood_overlap(graphs[i], graphs[j], 10)
             assert (values[i, j], errors[i, j]) == pytest.approx((pair.value, pair.error))
     assert values[0, 1] > values[0, 2] > values[0, 3]
+
+
+# ── all layers, many k ────────────────────────────────────────────────────────────────────────
+
+
+def by_weights(graphs, k):
+    """Every pair by the matrices of memberships."""
+    members = [graph.weights(k) for graph in graphs]
+    return np.array([[a.minimum(b).sum() / (k * a.shape[0]) for b in members] for a in members])
+
+
+def clouds(kind, layers, seed=0):
+    rng = np.random.default_rng(seed)
+    base = {"random": X, "lattice": LATTICE, "duplicates": np.repeat(X[:60], 3, axis=0)}[kind]
+    moved = [base * rng.integers(1, 3, base.shape[1]) for _ in range(layers)]
+    return moved if kind == "lattice" else [m + rng.standard_normal(m.shape) * 0.3 for m in moved]
+
+
+@pytest.mark.parametrize("kind", ["random", "lattice", "duplicates"])
+@pytest.mark.parametrize("layers", [1, 2, 5])
+def test_all_pairs_equal_the_weighted_comparison(kind, layers):
+    graphs = [neighbor_graph(c, 12) for c in clouds(kind, layers)]
+    ks = [12, 1, 6, 6]
+    values = overlap_matrices(graphs, ks)
+    assert values.shape == (4, layers, layers)
+    for k, matrix in zip(ks, values, strict=True):
+        assert matrix == pytest.approx(by_weights(graphs, k), rel=1e-13)
+        assert np.array_equal(matrix, overlap_matrices(graphs, [k])[0])
+        assert np.array_equal(matrix, overlap_matrix(graphs, k)[0])
+        for i in range(layers):
+            for j in range(i):
+                pair = neighborhood_overlap(graphs[i], graphs[j], k)
+                assert matrix[i, j] == matrix[j, i] == pair.value
+
+
+def test_a_few_tied_rows_among_many():
+    half = np.vstack([LATTICE, 100 + 5 * RNG.standard_normal((300, 3))])
+    graphs = [neighbor_graph(half @ np.diag(s), 8) for s in ([1, 1, 1], [1, 2, 1], [3, 1, 1])]
+    for k, matrix in zip((3, 8), overlap_matrices(graphs, (3, 8)), strict=True):
+        assert matrix == pytest.approx(by_weights(graphs, k), rel=1e-13)
+        assert np.array_equal(matrix, overlap_matrix(graphs, k)[0])
+
+
+@pytest.mark.parametrize("layers", [31, 32, 33, 64, 70])
+def test_any_number_of_layers(layers):
+    """A word has 32 bits; more layers take several words."""
+    rng = np.random.default_rng(layers)
+    lists = [np.argsort(rng.random((40, 60)), axis=1)[:, :9] for _ in range(layers)]
+    expected = np.array([[(a[:, :, None] == b[:, None, :]).sum() for b in lists] for a in lists])
+    np.fill_diagonal(expected, 0)
+    assert np.array_equal(_shared.shared_counts(lists, [9], None)[0], expected)
+
+
+def test_wide_keys_small_blocks_and_old_numpy_count_the_same(monkeypatch):
+    rng = np.random.default_rng(3)
+    lists = [np.argsort(rng.random((200, 90)), axis=1)[:, :20] for _ in range(7)]
+    for x in lists:
+        x[::9, -4:] = -1
+    expected = _shared.shared_counts(lists, [2, 11, 20], None)
+    both = (lists[0][:, :11, None] == lists[5][:, None, :11]) & (lists[0][:, :11, None] >= 0)
+    assert expected[1, 0, 5] == both.sum()
+    monkeypatch.setattr(_shared, "BLOCK_ENTRIES", 500)
+    assert np.array_equal(_shared.shared_counts(lists, [2, 11, 20], None), expected)
+    monkeypatch.delattr(np, "bitwise_count", raising=False)
+    assert np.array_equal(_shared.shared_counts(lists, [2, 11, 20], None), expected)
+    far = [np.where(x >= 0, x + 2**31, -1) for x in lists]
+    counted = next(_shared._listed_by(far, _shared._Layout(7, (20,), True, 2**32)))
+    near = next(_shared._listed_by(lists, _shared._Layout(7, (20,), True, 200)))
+    several = [words[words & (words - np.uint32(1)) > 0] for words in (counted, near)]
+    assert np.array_equal(*several)
+    assert len(several[0]) > 1000
+
+
+def test_neighbours_from_other_groups_may_be_fewer_than_k():
+    groups = np.array([0] * (N - 6) + list(range(1, 7)))
+    graphs = [neighbor_graph(c, 20, groups=groups) for c in clouds("random", 3)]
+    for k, matrix in zip((4, 20), overlap_matrices(graphs, (4, 20)), strict=True):
+        expected = by_weights(graphs, k)
+        np.fill_diagonal(expected, 1)
+        assert matrix == pytest.approx(expected, rel=1e-13)
+
+
+def test_many_k_are_checked():
+    with pytest.raises(InputError, match="lists 30"):
+        overlap_matrices([GRAPH, OTHER], [5, 31])
+    with pytest.raises(InputError, match="different N"):
+        overlap_matrices([GRAPH, neighbor_graph(X[1:], 30)], [5])
+    assert overlap_matrices([GRAPH, OTHER], []).shape == (0, 2, 2)
+    assert overlap_matrices([], [5]).shape == (1, 0, 0)
 
 
 # ── labels ────────────────────────────────────────────────────────────────────────────────────

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from layergeom.geometry._search import has_kernel, neighbor_way
 from layergeom.geometry.dimension import DimensionEstimate, gride, twonn
+from layergeom.geometry.imbalance import ImbalanceEstimate, information_imbalance
+from layergeom.geometry.label_matches import label_overlap, label_overlaps
 from layergeom.geometry.neighbors import NeighborGraph, neighbor_graph
 from layergeom.geometry.overlap import (
     OverlapEstimate,
-    label_overlap,
     neighborhood_overlap,
+    overlap_matrices,
     overlap_matrix,
 )
 from layergeom.geometry.scales import Decimation, ScaleAnalysis, decimation, scale_analysis
@@ -24,6 +26,7 @@ __all__ = [
     "Decimation",
     "DimensionEstimate",
     "Estimate",
+    "ImbalanceEstimate",
     "NeighborGraph",
     "OverlapEstimate",
     "ScaleAnalysis",
@@ -32,10 +35,13 @@ __all__ = [
     "decimation",
     "gride",
     "has_kernel",
+    "information_imbalance",
     "label_overlap",
+    "label_overlaps",
     "neighbor_graph",
     "neighbor_way",
     "neighborhood_overlap",
+    "overlap_matrices",
     "overlap_matrix",
     "scale_analysis",
     "spectrum",
