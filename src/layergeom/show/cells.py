@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from pathlib import PurePath
 from typing import Protocol
 
 UNKNOWN = "–"
@@ -29,6 +30,18 @@ def visible(text: object, limit: int = 2000) -> str:
     spaced = str(text).replace("\n", " ").replace("\t", " ")
     kept = "".join(c for c in spaced if unicodedata.category(c) not in _INVISIBLE)
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+
+
+def model_name(source: str) -> str:
+    """Name a hub model by its id, and a local folder by its last two parts.
+
+    Examples
+    --------
+    >>> model_name("owner/model"), model_name("/home/me/runs/gpt/step100")
+    ('owner/model', 'gpt/step100')
+    """
+    parts = PurePath(source).parts
+    return source if len(parts) <= 2 else "/".join(parts[-2:])
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from layergeom.show.cells import visible
+from layergeom.show.cells import model_name, visible
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
@@ -130,7 +130,7 @@ def methods_text(profile: Profile) -> str:
 
 def _data(profile: Profile) -> str:
     states = _mapping(profile.provenance, "states")
-    model = states.get("model")
+    model = model_name(str(states["model"])) if states.get("model") else None
     source = f"of {visible(model)}" if model else "stored by the user"
     version = states.get("revision") or states.get("commit")
     revision = f" (revision {visible(version)})" if version else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layergeom.show.atomic import replace_file
-from layergeom.show.cells import visible, with_error
+from layergeom.show.cells import model_name, visible, with_error
 from layergeom.show.chart_parts import Chart
 from layergeom.show.charts import report_charts
 from layergeom.show.layer_axis import TINTS, recommended_place
@@ -132,7 +132,7 @@ def _words(profile: Profile, command: str) -> dict[str, Any]:
     states = profile.provenance.get("states", {})
     names = (*curve_names(profile), *profile.maps)
     return {
-        "model": visible(_model_name(states), 120),
+        "model": visible(model_name(str(states.get("model") or "Stored states")), 120),
         "facts": _facts(profile),
         "quantities": [_quantity(name) for name in names],
         "methods": methods_text(profile),
@@ -141,13 +141,6 @@ def _words(profile: Profile, command: str) -> dict[str, Any]:
         "works": cited_works(),
         "bibtex": references_bib(),
     }
-
-
-def _model_name(states: Mapping[str, Any]) -> str:
-    """Name a hub model by its id, and a local folder by its last two parts."""
-    name = str(states.get("model") or "Stored states")
-    parts = Path(name).parts
-    return name if len(parts) <= 2 else "/".join(parts[-2:])
 
 
 def _facts(profile: Profile) -> list[str]:
