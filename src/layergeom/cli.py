@@ -106,7 +106,7 @@ def run(
     revision: Revision = None,
     as_json: AsJson = False,
 ) -> None:
-    """Profile MODEL on DATA, or stored states; the same command continues where it stopped."""
+    """Profile MODEL on DATA, or stored states; the same command computes only what is missing."""
     from layergeom import api
 
     asked = {
@@ -387,5 +387,5 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as leave:
         if leave.code == INTERRUPTED:  # what typer makes of Ctrl-C
-            typer.echo("layergeom: interrupted; the same command continues.", err=True)
+            typer.echo("layergeom: interrupted; the same command keeps what is finished.", err=True)
         raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 
 from layergeom import arrays
 from layergeom.arrays import BoolArray, FloatArray, IntArray
@@ -13,7 +12,7 @@ from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry import _plain
 from layergeom.geometry.dimension import gride, ratio_likelihood, twonn
 from layergeom.geometry.neighbors import NeighborGraph
-from layergeom.geometry.uncertainty import standard_error
+from layergeom.geometry.uncertainty import joined_pairs, standard_error
 
 QUERIES = 512  # rows from which large ranks are measured
 LARGEST_SHARE = 4  # n2 <= N / 4
@@ -133,14 +132,6 @@ def _either(fellows: BoolArray) -> FloatArray:
     return joined
 
 
-def _joined(pairs: IntArray, n: int) -> sp.csr_array:
-    i = np.concatenate([pairs[:, 0], pairs[:, 1], np.arange(n)])
-    j = np.concatenate([pairs[:, 1], pairs[:, 0], np.arange(n)])
-    joined = sp.csr_array((np.ones(len(i)), (i, j)), shape=(n, n))
-    joined.data[:] = 1
-    return joined
-
-
 def plateau(values: FloatArray) -> tuple[int, int] | None:
     """Return the longest run of scales whose dimensions agree within 15 %, or None.
 
@@ -249,8 +240,8 @@ def _subset_estimate(
         found = _plain.search(cloud[rows], 2, None, queries=short)
         distances[short], indices[short] = found.distances[short], found.indices[short]
     value, influence = ratio_likelihood(np.log(distances[:, 1] / distances[:, 0]), 1, 2)
-    pairs = np.stack([np.repeat(np.arange(len(rows)), 2), indices.reshape(-1)], axis=1)
-    return value, standard_error(influence, _joined(pairs, len(rows)))
+    each = np.repeat(np.arange(len(rows)), 2)
+    return value, standard_error(influence, joined_pairs(each, indices.reshape(-1), len(rows)))
 
 
 def _subset_lists(graph: NeighborGraph, rows: IntArray) -> tuple[FloatArray, IntArray]:

@@ -51,7 +51,7 @@ def adjacency(graph: NeighborGraph, k: int) -> sp.csr_array:
     k = min(k, indices.shape[1])
     first = graph.representatives
     rows = np.repeat(first, k)
-    return _symmetric(rows, first[indices[:, :k].reshape(-1)], graph.n)
+    return joined_pairs(rows, first[indices[:, :k].reshape(-1)], graph.n)
 
 
 def row_adjacency(graph: NeighborGraph, k: int) -> sp.csr_array:
@@ -59,10 +59,11 @@ def row_adjacency(graph: NeighborGraph, k: int) -> sp.csr_array:
     listed = graph.indices[:, :k]
     keep = listed.reshape(-1) >= 0
     rows = np.repeat(np.arange(graph.n), listed.shape[1])
-    return _symmetric(rows[keep], listed.reshape(-1)[keep], graph.n)
+    return joined_pairs(rows[keep], listed.reshape(-1)[keep], graph.n)
 
 
-def _symmetric(rows: IntArray, columns: IntArray, n: int) -> sp.csr_array:
+def joined_pairs(rows: IntArray, columns: IntArray, n: int) -> sp.csr_array:
+    """Return the symmetric 0/1 matrix with unit diagonal that joins the given pairs: (n, n)."""
     diagonal = np.arange(n)
     i = np.concatenate([diagonal, rows, columns])
     j = np.concatenate([diagonal, columns, rows])

@@ -9,7 +9,6 @@ import numpy as np
 from layergeom.profiles import Profile
 from layergeom.reading.phases import Curve, number
 from layergeom.reading.turns import (
-    LEVEL,
     REPEATS,
     Differences,
     draws,
@@ -299,8 +298,3 @@ def dimension_curve(profile: Profile) -> Curve | None:
         differ,
         turning_points(kept, differ),
     )
-
-
-def level_words() -> str:
-    """Return the level of all statements, as text."""
-    return f"{LEVEL:.0%} simultaneous over all pairs of layers"

@@ -43,7 +43,7 @@ def kernel_line() -> str:
         return "compiled (AVX-512 VNNI, exact)"
     return (
         "plain (blocked matrix products, exact): no kernel was built, or this processor lacks "
-        "AVX-512 VNNI; searches take about four times as long"
+        "AVX-512 VNNI; searches take two to four times as long"
     )
 
 
