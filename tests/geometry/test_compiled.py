@@ -1,5 +1,8 @@
 """The compiled search against full sorting on every row, and against the plain search."""
 
+import gc
+import sys
+
 import numpy as np
 import pytest
 import reference
@@ -9,14 +12,32 @@ from test_plain import CLOUDS, noise
 from layergeom.geometry import _compiled, _plain, _search, neighbor_graph
 
 pytestmark = pytest.mark.skipif(
-    _compiled.kernel() is None, reason="no compiler built the kernel, or no AVX-512 VNNI here"
+    _compiled.kernel() is None, reason="no compiler built the kernel, or no AVX2 here"
 )
+SETS = [] if _compiled.kernel() is None else _compiled.kernel().instruction_sets()
 
 
 @pytest.fixture(autouse=True)
 def small_enough(monkeypatch):
     """Send the smallest clouds through the kernel."""
     monkeypatch.setattr(_compiled, "FEWEST_ROWS", 4)
+
+
+@pytest.fixture
+def filtered(monkeypatch):
+    """Let a filter on 64 principal directions go before the codes of all dimensions."""
+
+    def basis(X, origin, k):
+        return _compiled._principal(X, origin, 64), 64
+
+    monkeypatch.setattr(_compiled, "_filter_basis", basis)
+
+
+def settled(X, k, groups=None, **how):
+    """What the compiled search alone finds, and the plain search of what it left."""
+    found, left = _compiled.search(X, k, groups, **how)
+    _plain.settle(X, groups, left, found, None)
+    return found
 
 
 def hidden_states(n, width, seed=0, repeats=0, dtype=np.float32):
@@ -83,13 +104,56 @@ def test_lattices_have_all_their_ties():
     same(_search.search(X, 10, None), _plain.search(X, 10, None))
 
 
-def test_candidates_beyond_their_room_are_settled_the_plain_way():
+def test_more_candidates_than_there_is_room_for_are_measured():
     # Far from the centre eight bits cannot tell the points of a tight cloud apart.
     X = np.random.default_rng(0).standard_normal((2500, 20)) * 1e-6
     X[::2] += 1000
-    _, left = _compiled.search(X, 8, None)
-    assert len(left) == 1250
-    same(_search.search(X, 8, None), _plain.search(X, 8, None))
+    found, left = _compiled.search(X, 8, None)
+    assert len(left) == 0
+    same(found, _plain.search(X, 8, None))
+
+
+def test_more_ties_than_there_is_room_for_are_settled_the_plain_way():
+    X = np.concatenate([np.eye(600), np.zeros((3, 600))])  # 599 others at one distance
+    _, left = _compiled.search(X, 5, None)
+    assert len(left) == len(X)
+    same(_search.search(X, 5, None), _plain.search(X, 5, None))
+
+
+@pytest.mark.parametrize("instructions", SETS)
+@pytest.mark.parametrize("name", CLOUDS)
+def test_every_instruction_set_on_every_row(name, instructions):
+    X = CLOUDS[name]
+    if _compiled.serves(X, 3):
+        reference.assert_exact(settled(X, 3, instructions=instructions), X)
+
+
+@pytest.mark.parametrize("instructions", SETS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_filter_of_principal_directions_loses_nobody(filtered, instructions, dtype):
+    for X in (hidden_states(900, 200, repeats=30), noise(700, 150), noise(650, 600) ** 3):
+        found = settled(X.astype(dtype), 15, instructions=instructions)
+        same(found, _plain.search(X.astype(dtype), 15, None))
+
+
+def test_a_filter_and_groups(filtered):
+    X, groups = hidden_states(900, 100), np.arange(900) // 7
+    same(settled(X, 12, groups), _plain.search(X, 12, groups))
+
+
+def test_the_filter_follows_the_spectrum():
+    decaying = hidden_states(6000, 4000)
+    flat = np.random.default_rng(0).standard_normal((6000, 4000), dtype=np.float32)
+    for X, wanted in ((decaying, True), (flat, False)):
+        _, width = _compiled._filter_basis(X, X[0].astype(float), 10)
+        assert (width > 0) == wanted
+
+
+def test_principal_directions_stretch_no_vector():
+    X = hidden_states(600, 300)
+    basis = _compiled._principal(X, X.mean(axis=0).astype(float), 64).astype(float)
+    assert np.linalg.norm(basis, 2) <= 1
+    assert np.linalg.norm(basis, 2) > 1 - 1e-5
 
 
 @pytest.mark.parametrize("members", [1, 4, 300])
@@ -105,12 +169,12 @@ def test_fewer_than_k_admissible_neighbours():
     same(_search.search(X, 10, groups), _plain.search(X, 10, groups))
 
 
-def test_the_same_bits_for_any_number_of_threads_and_block(monkeypatch):
+def test_the_same_bits_for_any_number_of_threads_and_slice(monkeypatch):
     X = hidden_states(1500, 96, repeats=40)
     runs = []
-    for threads, rows in ((1, 1920), (2, 1920), (3, 96), (7, 500)):
+    for threads, seconds in ((1, 1.0), (2, 0.2), (3, 0.001), (7, 0.0)):
         monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
-        monkeypatch.setattr(_compiled, "ROWS_PER_CALL", rows)
+        monkeypatch.setattr(_compiled, "SLICE", seconds)
         assert _compiled.threads() == threads
         runs.append(_compiled.search(X, 30, None))
     first, left = runs[0]
@@ -129,11 +193,28 @@ def test_the_graph_is_the_same_without_the_kernel(monkeypatch):
     assert np.array_equal(with_kernel.point, without.point)
 
 
-def test_progress_counts_all_rows(monkeypatch):
-    monkeypatch.setattr(_compiled, "ROWS_PER_CALL", 100)
+def test_progress_rises_to_all_rows(monkeypatch):
+    monkeypatch.setattr(_compiled, "SLICE", 0.0)
     calls = []
-    _compiled.search(hidden_states(250, 8), 3, None, lambda *at: calls.append(at))
-    assert calls == [(100, 250), (200, 250), (250, 250)]
+    _compiled.search(hidden_states(900, 8), 3, None, lambda *at: calls.append(at))
+    done = [rows for rows, _ in calls]
+    assert len(calls) > 5
+    assert done == sorted(done)
+    assert calls[-1] == (900, 900)
+
+
+def test_an_exception_in_progress_ends_the_search(monkeypatch):
+    monkeypatch.setattr(_compiled, "SLICE", 0.0)
+    X = hidden_states(900, 8)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    before = sys.getrefcount(X)
+    with pytest.raises(KeyboardInterrupt):
+        _compiled.search(X, 3, None, stop)
+    gc.collect()
+    assert sys.getrefcount(X) == before  # the search has let go of its buffers
 
 
 def test_read_only_and_strided_input():
@@ -150,10 +231,19 @@ def test_larger_real_size_on_every_row():
 
 
 @pytest.mark.slow
-def test_thousands_of_repetitions_over_thread_counts(monkeypatch):
-    clouds = [hidden_states(n, w, seed=n, repeats=n // 50) for n, w in ((500, 20), (777, 130))]
+@pytest.mark.parametrize("instructions", SETS)
+@pytest.mark.parametrize("width", [0, 64])
+def test_thousands_of_repetitions_over_thread_counts(monkeypatch, instructions, width):
+    clouds = [hidden_states(n, w, seed=n, repeats=n // 50) for n, w in ((500, 70), (777, 130))]
     expected = [_plain.search(X, 12, None) for X in clouds]
-    for repetition in range(1500):
-        monkeypatch.setenv("OMP_NUM_THREADS", str(1 + repetition % 4))
+    if width:
+
+        def basis(X, origin, k):
+            return _compiled._principal(X, origin, width), width
+
+        monkeypatch.setattr(_compiled, "_filter_basis", basis)
+    for repetition in range(1000):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(1 + repetition % 5))
+        monkeypatch.setattr(_compiled, "SLICE", 0.2 if repetition % 2 else 0.0)
         for X, truth in zip(clouds, expected, strict=True):
-            same(_search.search(X, 12, None), truth)
+            same(settled(X, 12, instructions=instructions), truth)

@@ -12,14 +12,18 @@ from layergeom.geometry import anisotropy, leading, spectra, spectrum
 from layergeom.geometry.rows import Rows
 
 RNG = np.random.default_rng(7)
+FLAT = RNG.standard_normal((600, 200)).astype(np.float32)
+GAP = float(np.diff(np.linalg.eigvalsh(np.cov(FLAT.T.astype(np.float64), bias=True))[-2:])[0])
 DECAY = RNG.standard_normal((1500, 300)) * np.arange(1, 301) ** -0.5 + 0.4
 
 
 @pytest.fixture
 def by_steps(monkeypatch):
-    """Take the steps on small clouds too, and fail where the Gram matrix is asked."""
+    """Take the steps on small clouds too, and fail where a Gram matrix is asked."""
     monkeypatch.setattr(leading, "SMALLEST", 0)
     monkeypatch.setattr(leading, "STEPS_PER_SIDE", 1)
+    monkeypatch.setattr(leading, "DOUBTFUL", np.inf)
+    monkeypatch.setattr(leading, "_by_single_gram", None)
     monkeypatch.setattr(spectra, "_gram_direction", None)
 
 
@@ -77,15 +81,82 @@ def test_equal_rows_are_refused(by_steps):
         anisotropy(np.full((300, 200), 0.1))
 
 
-def test_a_flat_spectrum_goes_to_the_gram_matrix():
-    flat = RNG.standard_normal((600, 200)).astype(np.float32)
-    assert leading.leading_direction(Rows(flat)) is None
-    assert_same(flat)
+@pytest.fixture
+def by_single_gram(monkeypatch):
+    """Fail where neither the steps nor the float32 Gram matrix give the direction."""
+    monkeypatch.setattr(spectra, "_gram_direction", None)
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(FLAT, id="float32"),
+        pytest.param(
+            FLAT.astype(np.float64) + RNG.standard_normal(200) * 1e6, id="float64 offsets 1e6"
+        ),
+        pytest.param(FLAT + np.float32(1e6), id="float32 offset 1e6"),
+        pytest.param(FLAT * np.float32(1e8), id="scale 1e8"),
+        pytest.param(FLAT[:201], id="square"),
+    ],
+)
+def test_a_flat_spectrum_by_a_gram_matrix_in_float32(points, by_single_gram):
+    assert leading._by_steps(Rows(points)) is None
+    assert_same(points)
+    assert anisotropy(points).value == pytest.approx(reference.anisotropy(points), rel=1e-9)
+
+
+def test_hopeless_steps_are_given_up_early(monkeypatch):
+    calls = []
+    product = leading._single_product
+    monkeypatch.setattr(
+        leading, "_single_product", lambda rows: lambda x: calls.append(1) or product(rows)(x)
+    )
+    assert leading._by_steps(Rows(FLAT)) is None
+    assert len(calls) == leading.PATIENCE
+    calls.clear()
+    assert leading._by_steps(Rows(DECAY.astype(np.float32))) is not None
+    assert len(calls) > leading.PATIENCE
+
+
+def test_the_correction_takes_the_error_of_the_gram_matrix_away(monkeypatch):
+    """Errors of 1e-4 gaps in the matrix, more than float32 makes here."""
+    rows = Rows(FLAT)
+    error = RNG.standard_normal((200, 200))
+    error *= 1e-4 * GAP / np.linalg.norm(error + error.T, ord=2)
+    exact = np.cov(FLAT.T.astype(np.float64), bias=True)
+    monkeypatch.setattr(leading, "_single_gram", lambda _: exact + error + error.T)
+    found = leading._by_single_gram(rows)
+    assert found.value == pytest.approx(np.linalg.eigvalsh(exact)[-1], rel=1e-9)
+    monkeypatch.setattr(leading, "_corrected", lambda *given: given[2])
+    assert leading._by_single_gram(rows) is None
+
+
+def test_a_second_direction_is_not_taken_for_the_first(monkeypatch):
+    """Its residual is as small: only the Cholesky factor tells."""
+    exact = np.cov(DECAY.T, bias=True)
+    second = np.linalg.eigh(exact)[1][:, -2]
+    monkeypatch.setattr(leading, "_ritz_pair", lambda *_, **__: (second, 0.1))
+    assert leading._by_single_gram(Rows(DECAY)) is None
+
+
+@pytest.mark.filterwarnings("error:overflow")
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(FLAT * np.float32(1e-20), id="beyond the range of float32 squares"),
+        pytest.param(FLAT.astype(np.float64) * 1e150, id="beyond the range of float32"),
+        pytest.param(FLAT[:150], id="wide"),
+        pytest.param(np.concatenate([np.eye(200), -np.eye(200)]), id="all eigenvalues equal"),
+    ],
+)
+def test_what_float32_cannot_decide_goes_to_float64(points):
+    assert leading.leading_direction(Rows(points)) is None
+    assert anisotropy(points).value == pytest.approx(reference.anisotropy(points), rel=1e-9)
 
 
 def test_a_direction_with_a_large_residual_is_not_trusted(monkeypatch):
     wrong = np.eye(300)[1]
-    monkeypatch.setattr(leading, "_ritz_pair", lambda *_: (wrong, 0.1))
+    monkeypatch.setattr(leading, "_ritz_pair", lambda *_, **__: (wrong, 0.1))
     assert leading.leading_direction(Rows(DECAY)) is None
     assert_same(DECAY)
 

@@ -37,6 +37,23 @@ def test_covariance_times_is_the_product():
     assert np.allclose(Rows(X).covariance_times(x), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_single_blocks_are_centred_up_to_their_shift(kind):
+    Y = (X + 1e4 / 3).astype(kind)
+    rows = Rows(Y)
+    blocks = [block.copy() for _, block in rows.centred_single(33)]
+    assert blocks[0].dtype == np.float32
+    exact = Y.astype(np.float64) - Y.mean(axis=0, dtype=np.float64)
+    assert np.allclose(np.concatenate(blocks) - rows.shift, exact, rtol=0, atol=1e-6)
+    assert rows.single == (kind is np.float32)
+    assert not Rows(Y * kind(1e-20)).single
+
+
+def test_times_is_the_product_of_the_uncentred_rows():
+    matrix = np.arange(14.0).reshape(7, 2)
+    assert np.allclose(Rows(X).times(matrix), X @ matrix, rtol=1e-12)
+
+
 def test_equal_rows_are_refused():
     with pytest.raises(DegenerateError, match="all 9 rows are equal"):
         Rows(np.full((9, 3), 0.1))

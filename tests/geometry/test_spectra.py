@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
-from layergeom.geometry import anisotropy, gram, rows, spectra, spectrum
+from layergeom.geometry import anisotropy, gram, rows, spectrum
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((300, 20)) * np.geomspace(3, 0.1, 20) + 0.7
@@ -108,7 +108,7 @@ def test_anisotropy_lies_between_its_bounds():
 
 def test_block_size_changes_nothing(monkeypatch):
     whole = values(spectrum(X))
-    for module in (rows, gram, spectra):
+    for module in (rows, gram):
         monkeypatch.setattr(module, "BLOCK", 7)
     assert np.allclose(values(spectrum(X)), whole, rtol=1e-10)
 
@@ -204,6 +204,34 @@ def test_influences_have_mean_zero_and_give_the_error():
         assert one.influence.shape == (300,)
         assert abs(one.influence.mean()) < 1e-2 * one.influence.std(), name
         assert one.error == pytest.approx(np.sqrt((one.influence**2).sum()) / 300, rel=1e-9)
+
+
+@pytest.mark.parametrize("points", [X, X.astype(np.float32), WIDE])
+def test_without_errors_the_values_are_the_same(points):
+    found, full = spectrum(points, errors=False), spectrum(points)
+    assert np.allclose(values(found), values(full), rtol=1e-10, atol=0)
+    assert np.allclose(found.eigenvalues, full.eigenvalues, rtol=1e-9, atol=1e-12)
+    assert found.pca_dimension_90 == full.pca_dimension_90
+    for name in ESTIMATES:
+        one = getattr(found, name)
+        assert np.isnan(one.error), name
+        assert one.influence.shape == (len(points),)
+        assert np.isnan(one.influence).all()
+
+
+def test_influences_of_float32_are_those_of_float64():
+    """A massive coordinate and a common offset: float32 products must not spoil the errors."""
+    Y = RNG.standard_normal((400, 60)) * np.arange(1, 61) ** -0.5 + 100
+    Y[:, 3] *= 300
+    single = Y.astype(np.float32)
+    with pytest.warns(GeometryWarning, match="coordinate 3"):
+        found, exact = spectrum(single), spectrum(single.astype(np.float64))
+    for name in ESTIMATES:
+        one, other = getattr(found, name), getattr(exact, name)
+        assert one.value == pytest.approx(other.value, rel=1e-12), name
+        assert one.error == pytest.approx(other.error, rel=1e-5), name
+        size = np.abs(other.influence).max()
+        assert np.allclose(one.influence, other.influence, rtol=0, atol=1e-5 * size), name
 
 
 def test_repeats_count_as_one_observation():

@@ -74,12 +74,37 @@ def test_same_point_error_sums_within_points():
     assert uncertainty.same_point_error(influence, point) == pytest.approx(expected, rel=1e-12)
 
 
-def test_joint_form_is_that_of_the_union():
-    other = neighbor_graph(RNG.standard_normal((60, 3)), 6)
-    a, b = RNG.standard_normal((2, 60))
-    A, B = uncertainty.adjacency(GRAPH, 4), uncertainty.adjacency(other, 6)
-    union = np.maximum(A.toarray(), B.toarray())
-    assert uncertainty.joint_form(a, b, A, B) == pytest.approx(a @ union @ b, rel=1e-10)
+def joint_form(a, b, A, B):
+    """Return aᵀ(A ∪ B)b by the plain union."""
+    return a @ np.maximum(A.toarray(), B.toarray()) @ b
+
+
+@pytest.mark.parametrize("layers", [2, 5, 40])
+@pytest.mark.parametrize("rows", [7, 96])
+def test_forms_of_two_layers_are_those_of_the_union(layers, rows, monkeypatch):
+    """Also where rows come in several blocks and layers take several words."""
+    monkeypatch.setattr(uncertainty, "BLOCK_ROWS", rows)
+    moved = [X + s * RNG.standard_normal(X.shape) for s in np.linspace(0, 1, layers)]
+    joined = [uncertainty.adjacency(neighbor_graph(cloud, 6), 4) for cloud in moved]
+    found = uncertainty.JoinedLayers(joined)
+    a, b = RNG.standard_normal((2, 60)) + 1
+    for i, j in ((0, 1), (layers - 1, 0), (1, 1), (layers - 1, layers // 2)):
+        for x, y in ((a, b), (a, a)):
+            expected = joint_form(x, y, joined[i], joined[j])
+            assert found.form(i, j, x, y) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 32768, 32769, 70000])
+def test_pairs_are_joined_in_both_directions_for_any_number_of_rows(n):
+    """Up to 32768 rows two row numbers fit 31 bits."""
+    rows, columns = np.array([0, n - 1, n - 1, n // 2]), np.array([n - 1, 0, n // 2, n - 1])
+    joined = uncertainty.joined_pairs(rows, columns, n)
+    off = sp.coo_array(joined - sp.eye_array(n, format="csr"))
+    kept = off.data != 0
+    found = set(zip(off.row[kept].tolist(), off.col[kept].tolist(), strict=True))
+    assert found == {(0, n - 1), (n - 1, 0), (n - 1, n // 2), (n // 2, n - 1)} - {(n // 2, n // 2)}
+    assert (joined.data == 1).all()
+    assert joined.nnz == n + len(found)
 
 
 def test_covariance_is_the_joint_form_and_semi_definite():
@@ -93,7 +118,7 @@ def test_covariance_is_the_joint_form_and_semi_definite():
     raw = np.array(
         [
             [
-                uncertainty.joint_form(a.influence, b.influence, i, j) / 60**2
+                joint_form(a.influence, b.influence, i, j) / 60**2
                 for b, j in zip(estimates, joined, strict=True)
             ]
             for a, i in zip(estimates, joined, strict=True)

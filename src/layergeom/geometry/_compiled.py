@@ -1,28 +1,43 @@
-"""The compiled exact search: preparation here, the rest in ``_kernel.cpp``.
+"""The compiled exact search: preparation here; codes, candidates and re-rank in ``kernel/``.
 
-Rows are shifted by a common centre and mixed by a block Hadamard matrix, which spreads massive
-coordinates over their block so that eight bits suffice for a filter. Shift and mixing change no
-distance but for float32 rounding, which enters the error norms; every listed distance is measured
-on the rows as they came.
+Rows are shifted by a common centre and stored as eight-bit codes with the norm of what rounding
+took. Where the spectrum decays, a filter on the leading principal directions comes before the
+codes of all dimensions; where it is flat or the cloud small, these are the filter themselves.
+Basis, order and codes change the cost and never the answer; every listed distance is measured in
+float64 on the rows as they came. docs/explanation/exact_neighbors.md has the proof.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from layergeom.arrays import Float32Array, FloatArray, IntArray, Points
 from layergeom.geometry._found import Found, Progress, centre, power_of_two
 
-MULTIPLE = 64  # dimensions are padded to it: four lanes of sixteen bytes
-MIXED = (256, 64)  # sizes of the Hadamard blocks: 1/sqrt(size) is exact
-ROWS_PER_CALL = 1920  # rows settled between two looks at signals and progress
+LEAF = 192  # rows that the kernel works on together
+MULTIPLE = 64  # dimensions of codes are padded to it
 LARGEST_K = 512
 FEWEST_ROWS = 1000  # below, preparation costs more than it saves
+ORDERING = 16  # directions along which rows are put in order
+FILTER_WIDTHS = (64, 128)  # directions that a filter of its own may have
+FILTER_PAYS = 5e10  # N² D below which the codes of all dimensions are the filter at once
+SAMPLE = 512  # rows whose principal directions are taken
+TRIAL = 2048  # rows on which the filters are tried
+PROBES = 32  # rows of the trial whose neighbours are counted
+NEAREST_LEAVES = 4  # compared first: they give the first bounds
+CHUNK = 4096  # rows projected at a time
+PRODUCT = 512  # dimensions summed in one float32 product
+LEAVES_PER_CALL = 64
+SLICE = 0.2  # seconds between two looks at signals and progress
 UNIT = float(np.finfo(np.float32).eps) / 2
+
+Int32Array = npt.NDArray[np.int32]
 
 
 def kernel() -> ModuleType | None:
@@ -32,7 +47,7 @@ def kernel() -> ModuleType | None:
     except ImportError:
         return None
     found: ModuleType = _kernel
-    return found if found.supported() else None
+    return found if found.instruction_sets() else None
 
 
 def serves(X: Points, k: int) -> bool:
@@ -59,37 +74,44 @@ def threads() -> int:
 
 
 def search(
-    X: Points, k: int, groups: IntArray | None, progress: Progress | None = None
+    X: Points,
+    k: int,
+    groups: IntArray | None,
+    progress: Progress | None = None,
+    *,
+    instructions: str | None = None,
 ) -> tuple[Found, IntArray]:
     """Return the k nearest other rows of every row, and the rows that the plain way must settle.
 
     Those are rows with a tie at the k-th distance, with fewer than k admissible others, with
-    distances next to nothing, or with more candidates than there is room for.
+    distances next to nothing, or with very many points at one distance.
     """
     X = np.ascontiguousarray(X)
-    n, width = X.shape
-    codes = _codes(X)
+    n = len(X)
+    prepared = _prepare(X, k, instructions or _loaded().instruction_sets()[0])
     found = Found(np.full((n, k), np.inf), np.full((n, k), -1, dtype=np.int64), {})
     unsettled = np.zeros(n, dtype=np.uint8)
-    outside = None if groups is None else np.append(groups, np.full(MULTIPLE, -1)).astype(np.int32)
-    for first in range(0, n, ROWS_PER_CALL):
-        last = min(first + ROWS_PER_CALL, n)
-        _loaded().search(
-            codes,
-            X,
-            X.dtype == np.float32,
-            width,
-            k,
-            outside,
-            found.distances,
-            found.indices,
-            unsettled,
-            first,
-            last,
-            threads(),
-        )
+    outside = None if groups is None else groups.astype(np.int32)
+    begun = _loaded().search(
+        prepared.filter,
+        prepared.codes,
+        X,
+        X,
+        prepared.slots,
+        0,
+        k,
+        outside,
+        outside,
+        prepared.first_tiles,
+        found.distances,
+        found.indices,
+        unsettled,
+    )
+    share = 0.0
+    while share < 1.0:
+        share = _loaded().advance(begun, SLICE, threads())
         if progress is not None:
-            progress(last, n)
+            progress(int(share * n), n)
     return found, np.flatnonzero(unsettled)
 
 
@@ -97,28 +119,163 @@ def _loaded() -> Any:
     return kernel()
 
 
-def _codes(X: Points) -> Any:
-    """Quantise the shifted and mixed rows, a block at a time."""
-    n, width = X.shape
-    padded = -(-width // MULTIPLE) * MULTIPLE
-    size = next(size for size in MIXED if padded % size == 0)
-    mix = _hadamard(size)
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """What the kernel searches in."""
+
+    filter: Any
+    codes: Any
+    slots: Int32Array  # the row in each slot, in an order that keeps near rows near; -1 for none
+    first_tiles: Int32Array  # (m, 2) pairs of leaves
+
+
+def _prepare(X: Points, k: int, instructions: str) -> _Prepared:
     origin = centre(X)
-    codes = _loaded().make_codes(n, padded)
-    # float32 shift, then sums of `size` products: gamma = (size + 4) u of the row's norm.
-    mixing = (size + 4) * UNIT
-    for first in range(0, n, 4096):
-        rows = X[first : first + 4096]
-        z = np.zeros((len(rows), padded), dtype=np.float32)
-        z[:, :width] = rows - origin
-        mixed = np.matmul(z.reshape(-1, size), mix).reshape(len(rows), padded)
-        _loaded().add_rows(codes, mixed, first, mixing)
+    basis, width = _filter_basis(X, origin, k)
+    values, norms = _projected(X, origin, basis)
+    slots = _in_tree_order(values[:, :ORDERING])
+    tiles = _nearest_leaves(values[:, :ORDERING], slots)
+    codes = _codes(instructions, X, origin, None, slots, tiled=width == 0)
+    if width == 0:
+        return _Prepared(codes, codes, slots, tiles)
+    lost = _product_error(X.shape[1], width) * norms
+    return _Prepared(
+        _codes(instructions, values, np.zeros(width), lost, slots, tiled=True), codes, slots, tiles
+    )
+
+
+def _filter_basis(X: Points, origin: FloatArray, k: int) -> tuple[Float32Array, int]:
+    """Return directions to project on, and how many of them are a filter of their own."""
+    n, dimensions = X.shape
+    if float(n) ** 2 * dimensions < FILTER_PAYS or dimensions <= FILTER_WIDTHS[-1]:
+        return _principal(X, origin, min(ORDERING, dimensions)), 0
+    basis = _principal(X, origin, FILTER_WIDTHS[-1])
+    width = _filter_width(_spaced(X, origin, TRIAL), basis, n, k)
+    return np.ascontiguousarray(basis[:, : width or ORDERING]), width
+
+
+def _principal(X: Points, origin: FloatArray, width: int) -> Float32Array:
+    """Return leading principal directions of a sample, as columns that stretch no vector.
+
+    Orthogonal iteration: however far it is from the principal directions, its columns are
+    orthonormal but for float32, and scaled down by what float32 leaves of that.
+    """
+    sample = _spaced(X, origin, SAMPLE)
+    columns = np.random.default_rng(0).standard_normal((X.shape[1], width), dtype=np.float32)
+    for _ in range(2):
+        columns = np.linalg.qr(sample.T @ (sample @ columns))[0]
+    exact = columns.astype(np.float64)
+    stretch = np.linalg.norm(exact.T @ exact - np.eye(width), 2)
+    return np.asarray(exact / np.sqrt(1 + stretch + 4 * UNIT * np.sqrt(width)), dtype=np.float32)
+
+
+def _spaced(X: Points, origin: FloatArray, rows: int) -> Float32Array:
+    """Return about so many evenly spaced rows, shifted."""
+    return _shifted(X[:: max(1, len(X) // rows)][:rows], origin)
+
+
+def _shifted(rows: Points, origin: FloatArray) -> Float32Array:
+    if rows.dtype == np.float32:
+        return np.asarray(rows - origin.astype(np.float32))
+    return np.asarray(rows - origin, dtype=np.float32)
+
+
+def _filter_width(trial: Float32Array, basis: Float32Array, n: int, k: int) -> int:
+    """Return the width of the filter that costs least, 0 for the codes of all dimensions.
+
+    The trial's rows stand for all: the pairs that a filter lets pass are those whose projections
+    are nearer than the k-th neighbour.
+    """
+    m, dimensions = trial.shape
+    rank = max(1, round(k * m / n))
+    probes = trial[:: max(1, m // PROBES)][:PROBES]
+    reach = np.partition(_squares(probes, trial), rank, axis=1)[:, [rank]] * LOOSE
+    costs = {0: _pair_cost(dimensions, 0.0, dimensions)}
+    values, own = trial @ basis, probes @ basis
+    for width in FILTER_WIDTHS:
+        passed = float((_squares(own[:, :width], values[:, :width]) <= reach).mean())
+        costs[width] = _pair_cost(width, passed, dimensions) + PROJECTION * width * dimensions / n
+    return min(costs, key=lambda width: costs[width])
+
+
+# Nanoseconds, measured: docs/decisions/0010-principal-directions-and-pairs-once.md.
+LOOSE = 1.25  # bounds are looser than the k-th distance while they are being found
+PROJECTION = 0.04  # of one row on one direction, per dimension, for each of n/2 partners
+
+
+def _pair_cost(width: int, passed: float, dimensions: int) -> float:
+    """Cost of a pair: the filter, and for those that pass the codes of all dimensions."""
+    return 0.1 + 0.0024 * width + passed * (12 + 0.03 * dimensions)
+
+
+def _squares(a: Float32Array, b: Float32Array) -> Float32Array:
+    squares = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b) - 2 * a @ b.T
+    return np.asarray(squares)
+
+
+def _projected(
+    X: Points, origin: FloatArray, basis: Float32Array
+) -> tuple[Float32Array, Float32Array]:
+    """Return the rows along each direction, and an upper bound of their norms."""
+    values = np.empty((len(X), basis.shape[1]), dtype=np.float32)
+    norms = np.empty(len(X), dtype=np.float32)
+    for first in range(0, len(X), CHUNK):
+        rows = slice(first, first + CHUNK)
+        Y = _shifted(X[rows], origin)
+        values[rows] = Y[:, :PRODUCT] @ basis[:PRODUCT]
+        for start in range(PRODUCT, X.shape[1], PRODUCT):
+            part = slice(start, start + PRODUCT)
+            values[rows] += Y[:, part] @ basis[part]
+        norms[rows] = np.sqrt(np.einsum("ij,ij->i", Y, Y)) * np.float32(1.001)
+    return values, norms
+
+
+def _product_error(dimensions: int, width: int) -> np.float32:
+    """Bound what float32 takes from a projection, relative to the norm of the row.
+
+    Sums of at most PRODUCT terms and of their sums: gamma |y| per direction, and the shift's u.
+    """
+    terms = min(PRODUCT, dimensions) + dimensions // PRODUCT + 4
+    return np.float32(1.01 * terms * UNIT * np.sqrt(width) + 2 * UNIT)
+
+
+def _in_tree_order(values: Float32Array) -> Int32Array:
+    """Return the row in each slot, whole leaves, near rows near each other; -1 for none."""
+    n = len(values)
+    slots = np.full(-(-n // LEAF) * LEAF, -1, dtype=np.int32)
+    slots[:n] = np.arange(n, dtype=np.int32)
+    _loaded().tree_order(np.ascontiguousarray(values), slots[:n])
+    return slots
+
+
+def _nearest_leaves(values: Float32Array, slots: Int32Array) -> Int32Array:
+    """Return the pairs of leaves that are compared first: each with itself and its nearest."""
+    leaves = len(slots) // LEAF
+    filled = np.where(slots >= 0, slots, slots[-LEAF])
+    centres = values[filled].reshape(leaves, LEAF, -1).mean(axis=1)
+    gaps = _squares(centres, centres)
+    np.fill_diagonal(gaps, -np.inf)
+    count = min(NEAREST_LEAVES + 1, leaves)
+    near = np.argpartition(gaps, count - 1, axis=1)[:, :count]
+    pairs = np.stack([np.repeat(np.arange(leaves), count), near.reshape(-1)], axis=1)
+    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
+    nearest_first = np.argsort(gaps[pairs[:, 0], pairs[:, 1]], kind="stable")
+    return np.ascontiguousarray(pairs[nearest_first].astype(np.int32))
+
+
+def _codes(
+    instructions: str,
+    rows: Points,
+    origin: FloatArray,
+    error: Float32Array | None,
+    slots: Int32Array,
+    *,
+    tiled: bool,
+) -> Any:
+    """Return the codes of all rows; ``error`` bounds what each row lacks of its point."""
+    width = -(-rows.shape[1] // MULTIPLE) * MULTIPLE
+    codes = _loaded().codes(instructions, len(slots), width, tiled)
+    for first in range(0, len(slots), LEAVES_PER_CALL * LEAF):
+        last = min(first + LEAVES_PER_CALL * LEAF, len(slots))
+        _loaded().encode(codes, rows, origin, error, slots, first, last, threads())
     return codes
-
-
-def _hadamard(size: int) -> Float32Array:
-    """Orthogonal matrix of entries ±1/sqrt(size), Sylvester's construction."""
-    matrix: FloatArray = np.ones((1, 1))
-    while len(matrix) < size:
-        matrix = np.block([[matrix, matrix], [matrix, -matrix]])
-    return np.asarray(matrix / np.sqrt(size), dtype=np.float32)

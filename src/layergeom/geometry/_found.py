@@ -31,6 +31,6 @@ def power_of_two(X: Points) -> float:
 
 
 def centre(X: Points, scale: float = 1.0) -> FloatArray:
-    """Return the median of a thousand rows, in units of ``scale``; outliers do not move it."""
-    sample = X[:: max(1, len(X) // 1000)].astype(np.float64)
+    """Return the median of a hundred rows, in units of ``scale``; outliers do not move it."""
+    sample = X[:: max(1, len(X) // 100)].astype(np.float64)
     return np.asarray(np.median(sample / scale, axis=0))

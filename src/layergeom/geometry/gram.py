@@ -1,11 +1,14 @@
-"""Eigenvalues and directions of a layer from the Gram matrix of its smaller side."""
+"""Eigenvalues of a layer, and its rows along the directions, from its smaller Gram matrix."""
 
 from __future__ import annotations
 
-import numpy as np
-from scipy.linalg import eigh
+from collections.abc import Callable, Iterator
+from typing import Literal
 
-from layergeom.arrays import FloatArray
+import numpy as np
+from scipy.linalg import eigh, eigvalsh
+
+from layergeom.arrays import Float32Array, FloatArray
 from layergeom.geometry.rows import BLOCK, Rows, no_variance
 
 RELATIVE_RANK = 1e-12  # eigenvalues below this share of the largest are rounding
@@ -17,44 +20,37 @@ class Gram:
     Attributes
     ----------
     spectrum : ndarray, shape (min(N, D),)
-        All eigenvalues, descending, never negative; only the first ``top`` if that is given.
+        All eigenvalues, descending, never negative; only the first if that is all one asks for.
     values : ndarray, shape (r,)
         Those that are not rounding.
     variances : ndarray, shape (D,)
         Variance of each coordinate.
-    leading : ndarray, shape (D,)
-        The first principal direction.
 
     Notes
     -----
     Products in float64 also for float32 input: float32 would be wrong by (D + BLOCK) 2^-24 of the
     largest eigenvalue, which is more than the small eigenvalues that the ranks depend on.
+    Projections only weigh the rows: they are float32 where the input is.
     """
 
-    def __init__(self, rows: Rows, top: int | None = None) -> None:
+    def __init__(self, rows: Rows, want: Literal["values", "all", "first"]) -> None:
         self.rows, self.wide = rows, rows.width > rows.n
-        matrix = self._of_columns() if self.wide else self._of_rows()
-        side = len(matrix)
-        chosen = None if top is None else (max(side - top, 0), side - 1)
-        if chosen is None:
-            values, vectors = np.linalg.eigh(matrix)
-        else:
-            values, vectors = eigh(matrix, subset_by_index=chosen)
+        self._matrix: FloatArray = self._of_columns() if self.wide else self._of_rows()
+        values, vectors = _decomposed(self._matrix, want)
         keep = values[::-1] > max(values[-1], 0) * RELATIVE_RANK
         if not keep.any() or not self.variances.sum() > 0:
             raise no_variance(rows.n)
         self.spectrum: FloatArray = np.maximum(values[::-1], 0)
         self.values: FloatArray = values[::-1][keep]
-        self._vectors: FloatArray = vectors[:, ::-1][:, keep]
-        self.leading: FloatArray = self._leading()
+        self._vectors: FloatArray = vectors[:, ::-1][:, : len(self.values)]
 
     def _of_rows(self) -> FloatArray:
-        self._matrix: FloatArray = np.zeros((self.rows.width, self.rows.width))
+        matrix = np.zeros((self.rows.width, self.rows.width))
         for _, block in self.rows.centred(BLOCK):
-            self._matrix += block.T @ block
-        self._matrix /= self.rows.n
-        self.variances: FloatArray = np.diag(self._matrix).copy()
-        return self._matrix
+            matrix += block.T @ block
+        matrix /= self.rows.n
+        self.variances: FloatArray = np.diag(matrix).copy()
+        return matrix
 
     def _of_columns(self) -> FloatArray:
         n = self.rows.n
@@ -65,20 +61,69 @@ class Gram:
         self.variances = np.concatenate(squares) / n
         return np.asarray(matrix / n)
 
-    def _leading(self) -> FloatArray:
-        if not self.wide:
-            return self._vectors[:, 0]
-        direction = np.zeros(self.rows.width)
-        for at, block in self.rows.centred():
-            direction += self._vectors[at, 0] @ block
-        return np.asarray(direction / float(np.linalg.norm(direction)))
-
-    def projections(self, at: slice, block: FloatArray) -> FloatArray:
-        """Rows ``at``, centred in ``block``, along each direction of ``values``."""
+    def projections(self) -> Iterator[tuple[slice, FloatArray | Float32Array]]:
+        """Blocks of rows along each direction of ``values``, in units of its deviation: (n, r)."""
         if self.wide:
-            return np.asarray(self._vectors[at] * np.sqrt(self.values * self.rows.n))
-        return np.asarray(block @ self._vectors)
+            for at, _ in self.rows.raw():
+                yield at, self._vectors[at] * np.sqrt(self.rows.n)
+            return
+        vectors = self._vectors / np.sqrt(self.values)
+        if self.rows.single:
+            narrow, offset = vectors.astype(np.float32), self.rows.shift @ vectors
+            for at, single in self.rows.centred_single(BLOCK):
+                projected = single @ narrow
+                projected -= offset
+                yield at, projected
+        else:
+            for at, block in self.rows.centred(BLOCK):
+                yield at, block @ vectors
 
-    def covariance_times(self, x: FloatArray) -> FloatArray:
-        """Return the product of the covariance with ``x``."""
-        return self.rows.covariance_times(x) if self.wide else np.asarray(self._matrix @ x)
+    def uncentred(self) -> tuple[float, FloatArray]:
+        """Return the largest eigenvalue of the uncentred second moments, and its direction: (D,).
+
+        By Lanczos steps on the smaller side: C + m mᵀ, or X Xᵀ/N from its centred counterpart.
+        """
+        mean, n = self.rows.mean, self.rows.n
+        if not self.wide:
+            return _largest(lambda x: self._matrix @ x + mean * (mean @ x), mean)
+        along, square = self.rows.times(mean[:, None])[:, 0], float(mean @ mean)
+        value, weights = _largest(
+            lambda x: self._matrix @ x + (along * x.sum() + (along @ x) - square * x.sum()) / n,
+            np.ones(n),
+        )
+        direction = np.zeros(self.rows.width)
+        for at, block in self.rows.blocks():
+            direction += weights[at] @ block
+        return value, np.asarray(direction / np.linalg.norm(direction))
+
+
+def _largest(
+    product: Callable[[FloatArray], FloatArray], near: FloatArray
+) -> tuple[float, FloatArray]:
+    """Return the largest eigenvalue of ``product`` and its vector, sought from ``near``."""
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    side = len(near)
+    if side <= 2:
+        values, vectors = np.linalg.eigh(np.stack([product(unit) for unit in np.eye(side)]))
+    else:
+        length = float(np.linalg.norm(near)) or 1.0
+        start = near / length + 1e-3 * np.random.default_rng(0).standard_normal(side)
+        operator = LinearOperator(
+            (side, side), matvec=lambda x: product(x.reshape(-1)), dtype=np.float64
+        )
+        values, vectors = eigsh(operator, k=1, v0=start, tol=1e-10)
+    return float(values[-1]), vectors[:, -1]
+
+
+def _decomposed(matrix: FloatArray, want: str) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues, ascending, and the eigenvectors of those that are wanted with them."""
+    if want == "values":
+        values = eigvalsh(matrix, check_finite=False)
+        return np.asarray(values, dtype=np.float64), np.empty((len(matrix), 0))
+    if want == "first":
+        last = len(matrix) - 1
+        values, vectors = eigh(matrix, subset_by_index=(last, last), check_finite=False)
+    else:
+        values, vectors = eigh(matrix, driver="evd", check_finite=False)
+    return np.asarray(values, dtype=np.float64), np.asarray(vectors, dtype=np.float64)

@@ -11,7 +11,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from layergeom import arrays
-from layergeom.arrays import BoolArray, FloatArray, IntArray
+from layergeom.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.overlap import OverlapEstimate, open_rows
@@ -182,16 +182,22 @@ def _same_label_shares(
     """For each choice of the neighbours wanted: the share of them with the row's label."""
     steps = np.unique(np.concatenate([np.zeros(0, np.int64), *(w[codes >= 0] for w in wanted)]))
     shares = [np.zeros(len(codes)) for _ in wanted]
-    listed = graph.indices[:, : graph._within(int(steps[-1]))] if len(steps) else graph.indices
-    same = (codes[listed] == codes[:, None]) & (codes[:, None] >= 0) & (listed >= 0)
+    longest = graph._within(int(steps[-1])) if len(steps) else 0
+    same = _matches(codes, graph.indices[:, :longest])
     hits, done = np.zeros(len(codes)), 0
     for k in steps.tolist():
-        hits = hits + np.count_nonzero(same[:, done:k], axis=1)
+        hits = hits + np.einsum("ij->i", same[:, done:k])
         done = k
         shared = _with_ties(graph, codes, hits, k) / k
         for share, w in zip(shares, wanted, strict=True):
             np.copyto(share, shared, where=w == k)
     return shares
+
+
+def _matches(codes: IntArray, listed: IntArray) -> Float32Array:
+    """1 for each listed row with the label of the row, else 0: (n, k); rows without one aside."""
+    label = np.append(codes, -1).astype(np.int32)  # where a list has -1: nobody's label
+    return np.asarray(label[listed] == label[:-1, None], dtype=np.float32)
 
 
 def _with_ties(graph: NeighborGraph, codes: IntArray, hits: FloatArray, k: int) -> FloatArray:

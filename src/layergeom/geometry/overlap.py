@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,9 +12,9 @@ import scipy.sparse as sp
 
 from layergeom.arrays import BoolArray, FloatArray, IntArray
 from layergeom.errors import InputError
-from layergeom.geometry._shared import shared_counts
+from layergeom.geometry._shared import shared_by_row, shared_counts
 from layergeom.geometry.neighbors import NeighborGraph
-from layergeom.geometry.uncertainty import Estimate, joint_form, row_adjacency
+from layergeom.geometry.uncertainty import Estimate, JoinedLayers, row_adjacency
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +75,12 @@ def neighborhood_overlap(a: NeighborGraph, b: NeighborGraph, k: int = 30) -> Ove
     >>> neighborhood_overlap(g, g).value
     1.0
     """
-    value = float(overlap_matrices([a, b], [k])[0, 0, 1])
-    shared = _row_sums(a.weights(k).minimum(b.weights(k))) / k
-    return _overlap(value, shared, row_adjacency(a, k), row_adjacency(b, k), k)
+    _same_rows([a, b])
+    k = min(a._within(k), b._within(k))
+    [pair] = _shared_by_pair([a, b], k)
+    influence = pair.influence(k)
+    error = JoinedLayers([row_adjacency(a, k), row_adjacency(b, k)]).standard_error(0, 1, influence)
+    return OverlapEstimate(pair.total / (a.n * k), error, influence, k, k / (a.n - 1), a.n, 0)
 
 
 def overlap_matrix(
@@ -87,16 +90,22 @@ def overlap_matrix(
 
     See :func:`neighborhood_overlap`. The diagonal is 1, with error nan (nothing was estimated).
     ``joined`` are the row adjacencies of the graphs, where they have been made already. The errors
-    take L(L-1)/2 sparse comparisons; :func:`overlap_matrices` gives the values alone, far sooner.
+    take two sparse products for each two layers; memory beside the adjacencies: that of
+    :class:`layergeom.geometry.uncertainty.JoinedLayers`, some 16 n L k bytes, and up to 2 n L k
+    bytes of words (L <= 32). :func:`overlap_matrices` gives the values alone, sooner.
     """
-    values = overlap_matrices(graphs, [k])[0]
-    joined = [row_adjacency(graph, k) for graph in graphs] if joined is None else joined
-    members = [graph.weights(k) for graph in graphs]
+    _same_rows(graphs)
+    values = np.ones((len(graphs), len(graphs)))
     errors = np.full(values.shape, np.nan)
-    for i, j in combinations(range(len(graphs)), 2):
-        shared = _row_sums(members[i].minimum(members[j])) / k
-        found = _overlap(float(values[i, j]), shared, joined[i], joined[j], k)
-        errors[i, j] = errors[j, i] = found.error
+    wanted = [graph._within(k) for graph in graphs]
+    if len(graphs) < 2:
+        return values, errors
+    k = wanted[0]
+    layers = JoinedLayers([row_adjacency(g, k) for g in graphs] if joined is None else joined)
+    for pair in _shared_by_pair(graphs, k):
+        i, j = pair.layers
+        values[i, j] = values[j, i] = pair.total / (graphs[0].n * k)
+        errors[i, j] = errors[j, i] = layers.standard_error(i, j, pair.influence(k))
     return values, errors
 
 
@@ -132,12 +141,42 @@ def overlap_matrices(graphs: Sequence[NeighborGraph], ks: Sequence[int]) -> Floa
     if not wanted:
         return values
     steps, back = np.unique(wanted, return_inverse=True)
-    tied = np.flatnonzero(np.any([open_rows(g, int(k)) for g in graphs for k in steps], axis=0))
+    tied = _tied_rows(graphs, steps.tolist())
     plain = np.delete(np.arange(graphs[0].n), tied) if len(tied) else None
     counts = shared_counts([graph.indices for graph in graphs], steps.tolist(), plain)
     for at, place in enumerate(back.reshape(-1).tolist()):
         values[at] = _means(counts[place], graphs, int(steps[place]), tied)
     return values
+
+
+@dataclass(frozen=True, eq=False)
+class _Pair:
+    """What two layers share in each row, and in sum."""
+
+    layers: tuple[int, int]
+    shared: FloatArray
+    total: float
+
+    def influence(self, k: int) -> FloatArray:
+        share = self.shared / k
+        return np.asarray(share - share.mean())
+
+
+def _shared_by_pair(graphs: Sequence[NeighborGraph], k: int) -> Iterator[_Pair]:
+    tied = _tied_rows(graphs, [k])
+    members = [graph.weights(k)[tied] for graph in graphs] if len(tied) else []
+    for i, j, counts in shared_by_row([graph.indices for graph in graphs], k):
+        counts[tied] = 0
+        shared, total = counts.astype(np.float64), float(counts.sum())
+        if len(tied):
+            shared[tied] = _row_sums(members[i].minimum(members[j]))
+            total = math.fsum([*shared[tied].tolist(), total])
+        yield _Pair((i, j), shared, total)
+
+
+def _tied_rows(graphs: Sequence[NeighborGraph], ks: Sequence[int]) -> IntArray:
+    """Return the rows with an open tie at any layer and k."""
+    return np.flatnonzero(np.any([open_rows(graph, k) for graph in graphs for k in ks], axis=0))
 
 
 def open_rows(graph: NeighborGraph, k: int) -> BoolArray:
@@ -170,13 +209,3 @@ def _same_rows(graphs: Sequence[NeighborGraph]) -> None:
 
 def _row_sums(matrix: sp.csr_array) -> FloatArray:
     return np.asarray(matrix.sum(axis=1), dtype=np.float64).reshape(-1)
-
-
-def _overlap(
-    value: float, shared: FloatArray, joined_a: sp.csr_array, joined_b: sp.csr_array, k: int
-) -> OverlapEstimate:
-    n = len(shared)
-    influence = shared - shared.mean()
-    variance = joint_form(influence, influence, joined_a, joined_b)
-    error = float(np.sqrt(variance)) / n if variance > 0 else float("nan")
-    return OverlapEstimate(value, error, influence, k, k / (n - 1), n, 0)

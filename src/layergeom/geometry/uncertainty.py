@@ -14,12 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import scipy.sparse as sp
 
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.geometry.neighbors import NeighborGraph
+
+WORD = 32  # layers that one word tells apart
+BLOCK_ROWS = 96  # rows of the table of words: less memory than the graph of one layer
+
+Words: TypeAlias = npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +72,18 @@ def row_adjacency(graph: NeighborGraph, k: int) -> sp.csr_array:
 
 def joined_pairs(rows: IntArray, columns: IntArray, n: int) -> sp.csr_array:
     """Return the symmetric 0/1 matrix with unit diagonal that joins the given pairs: (n, n)."""
+    bits = max(1, (n - 1).bit_length())
+    keys: IntArray = np.empty(n + 2 * len(rows), dtype=np.int32 if 2 * bits < 32 else np.int64)
     diagonal = np.arange(n)
-    i = np.concatenate([diagonal, rows, columns])
-    j = np.concatenate([diagonal, columns, rows])
-    joined = sp.csr_array((np.ones(len(i)), (i, j)), shape=(n, n))
-    joined.data[:] = 1
-    return joined
+    parts = np.split(keys, [n, n + len(rows)])
+    sides = ((diagonal, diagonal), (rows, columns), (columns, rows))
+    for part, (i, j) in zip(parts, sides, strict=True):
+        np.left_shift(i, bits, out=part, casting="same_kind")
+        np.bitwise_or(part, j, out=part, casting="same_kind")
+    keys.sort()  # far sooner than a sparse matrix sorts its rows
+    keys = keys[np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))]
+    starts = np.append(np.searchsorted(keys, (diagonal << bits).astype(keys.dtype)), len(keys))
+    return sp.csr_array((np.ones(len(keys)), keys & (1 << bits) - 1, starts), shape=(n, n))
 
 
 def standard_error(influence: FloatArray, joined: sp.csr_array | FloatArray) -> float:
@@ -90,12 +104,76 @@ def _root(variance: float) -> float:
     return float(np.sqrt(variance)) if variance > 0 else float("nan")
 
 
-def joint_form(
-    a: FloatArray, b: FloatArray, joined_a: sp.csr_array, joined_b: sp.csr_array
-) -> float:
-    """Return aᵀ(A ∪ B)b for 0/1 matrices, by inclusion and exclusion."""
-    both = joined_a.multiply(joined_b)
-    return float(a @ (joined_a @ b) + a @ (joined_b @ b) - a @ (both @ b))
+class JoinedLayers:
+    """Which rows the neighbour graphs of several layers join, and the forms over their unions.
+
+    Parameters
+    ----------
+    joined : sequence of L sparse arrays, shape (n, n)
+        Symmetric 0/1 with unit diagonal, from :func:`adjacency` or :func:`row_adjacency`.
+
+    Notes
+    -----
+    The pairs i < j of every layer are held with a word that has a bit for each layer that joins
+    the same pair: 16 bytes for a pair, 4 more for each 32 layers beyond the first 32, and while
+    the words are made 4 · BLOCK_ROWS bytes for a row. A form takes two sparse products
+    for each of its vectors.
+    """
+
+    def __init__(self, joined: Sequence[sp.csr_array]) -> None:
+        self._pairs = [_upper(matrix) for matrix in joined]
+        self._words = _layers_joining(self._pairs)
+
+    def form(self, a: int, b: int, x: FloatArray, y: FloatArray) -> float:
+        """Return xᵀ(A ∪ B)y for the layers number ``a`` and ``b``."""
+        right = self._above(a, b, y)
+        left = right if x is y else self._above(a, b, x)
+        return float(x @ y + x @ right + y @ left)
+
+    def standard_error(self, a: int, b: int, influence: FloatArray) -> float:
+        """Return the error of an estimate that both layers enter, nan where it is not known."""
+        return _root(self.form(a, b, influence, influence)) / len(influence)
+
+    def _above(self, a: int, b: int, x: FloatArray) -> FloatArray:
+        """Return A ∪ B above the diagonal times x: the part of B, and what A joins alone."""
+        pairs, bit = self._pairs[a], np.uint32(1 << b % WORD)
+        alone = np.equal(self._words[a][b // WORD] & bit, 0).astype(np.float64)
+        rest = sp.csr_array((alone, pairs.indices, pairs.indptr), shape=pairs.shape)
+        return np.asarray(self._pairs[b] @ x + rest @ x)
+
+
+def _upper(joined: sp.csr_array) -> sp.csr_array:
+    """Return the entries above the diagonal; several times sooner than scipy's triu."""
+    n = joined.shape[0]
+    rows = np.repeat(np.arange(n, dtype=joined.indices.dtype), np.diff(joined.indptr))
+    above = np.flatnonzero(joined.indices > rows)
+    starts = np.searchsorted(above, joined.indptr)
+    return sp.csr_array((np.ones(len(above)), joined.indices[above], starts), shape=(n, n))
+
+
+def _layers_joining(pairs: Sequence[sp.csr_array]) -> list[Words]:
+    """For each layer and each of its pairs, one bit per layer that joins it: (L / 32, pairs)."""
+    n = pairs[0].shape[0] if pairs else 0
+    table = np.zeros((-(-len(pairs) // WORD), BLOCK_ROWS * n), dtype=np.uint32)
+    words = [np.empty((len(table), layer.nnz), dtype=np.uint32) for layer in pairs]
+    for low in range(0, n, BLOCK_ROWS):
+        high = min(low + BLOCK_ROWS, n)
+        places = [_places(layer, low, high) for layer in pairs]
+        for at, marked in enumerate(places):
+            table[at // WORD][marked] |= np.uint32(1 << at % WORD)
+        for layer, marked, found in zip(pairs, places, words, strict=True):
+            block = slice(layer.indptr[low], layer.indptr[high])
+            np.take(table, marked, axis=1, out=found[:, block], mode="clip")
+        for marked in places:
+            table[:, marked] = 0
+    return words
+
+
+def _places(pairs: sp.csr_array, low: int, high: int) -> IntArray:
+    """Positions of the entries of some rows in a table of these rows."""
+    bounds = pairs.indptr[low : high + 1]
+    rows = np.repeat(np.arange(high - low), np.diff(bounds))
+    return np.asarray(rows * pairs.shape[0] + pairs.indices[bounds[0] : bounds[-1]])
 
 
 def covariance(influences: Sequence[FloatArray], joined: Sequence[sp.csr_array]) -> FloatArray:
@@ -106,7 +184,7 @@ def covariance(influences: Sequence[FloatArray], joined: Sequence[sp.csr_array])
     influences : sequence of L arrays, shape (n,)
         Influences of the same rows on each estimate; an array of nan marks an undefined estimate.
     joined : sequence of L sparse arrays
-        The adjacency of each estimate's graph.
+        The adjacency of each estimate's graph; anything where the estimate is undefined.
 
     Returns
     -------
@@ -116,18 +194,18 @@ def covariance(influences: Sequence[FloatArray], joined: Sequence[sp.csr_array])
 
     Notes
     -----
-    Costs L(L+1)/2 sparse products.
+    Takes the memory of :class:`JoinedLayers` and four sparse products for each two layers.
     """
     size = len(influences)
     known = [i for i in range(size) if np.isfinite(influences[i]).all()]
-    V = np.full((size, size), np.nan)
-    n = len(influences[0]) if size else 0
-    for at, i in enumerate(known):
-        for j in known[at:]:
-            form = joint_form(influences[i], influences[j], joined[i], joined[j])
-            V[i, j] = V[j, i] = form / n**2
-    V[np.ix_(known, known)] = _semi_definite(V[np.ix_(known, known)])
-    return V
+    layers = JoinedLayers([joined[i] for i in known])
+    psi = [influences[i] for i in known]
+    V = np.zeros((len(known), len(known)))
+    for a, b in combinations_with_replacement(range(len(known)), 2):
+        V[a, b] = V[b, a] = layers.form(a, b, psi[a], psi[b]) / len(psi[a]) ** 2
+    whole = np.full((size, size), np.nan)
+    whole[np.ix_(known, known)] = _semi_definite(V)
+    return whole
 
 
 def _semi_definite(V: FloatArray) -> FloatArray:
