@@ -159,7 +159,8 @@ def profile(
     progress : callable(done, total, what), optional
         Called along the way.
     **options
-        Of :func:`extract`.
+        Of :func:`extract`. ``device`` is also where neighbours are searched, of stored states too;
+        by default where the model ran. If it fails there, the CPU does it and a warning says so.
 
     Returns
     -------
@@ -186,7 +187,9 @@ def profile(
     """
     settings = Settings(k=k, seed=seed)
     place = None if folder is None else Path(folder)
+    device = None if options.get("device") == "auto" else options.get("device")
     if data is None:
+        options.pop("device", None)
         reading = {"text_column": text_column, "max_samples": max_samples}
         options |= {name: value for name, value in reading.items() if value is not None}
         hidden, rows = _given(model, labels, exclude, place, options)
@@ -204,7 +207,7 @@ def profile(
             model, samples, None if place is None else place / STATES, progress, options
         )
         rows = _row_labels(samples, hidden)
-    return ProfileResult.of(measure_once(hidden, *rows, settings, place, progress))
+    return ProfileResult.of(measure_once(hidden, *rows, settings, place, progress, device))
 
 
 Rows = tuple[Sequence[Any] | None, Sequence[Any] | None]

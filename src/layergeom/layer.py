@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -93,9 +94,16 @@ class MeasuredLayer:
 
 
 def measured_layer(
-    states: HiddenStates, key: str, given: Labels | None, settings: Settings
+    states: HiddenStates,
+    key: str,
+    given: Labels | None,
+    settings: Settings,
+    device: str | None = None,
 ) -> MeasuredLayer:
-    """Measure one layer; what cannot be measured is left out with its reason."""
+    """Measure one layer; what cannot be measured is left out with its reason.
+
+    Neighbours are searched on ``device``, which changes no answer.
+    """
     layer = MeasuredLayer()
     invalid = states.provenance.get("invalid", {})
     if key in invalid:
@@ -104,7 +112,8 @@ def measured_layer(
     with _collected(layer.notes):
         try:
             X = states[key]
-            graph = layer_graph(states, key, X, settings)
+            searched = partial(layer_graph, states, key, X, settings, device=device)
+            graph = searched()
         except StoreError:
             raise  # a full disk says nothing about the layer
         except (InputError, DegenerateError) as error:
@@ -115,7 +124,7 @@ def measured_layer(
         _distances(layer, graph)
         _dimensions(layer, X, graph, settings)
         if given is not None:
-            _label_overlap(layer, states, key, X, given, settings)
+            _label_overlap(layer, searched, given, settings)
     layer.joined["overlap"] = row_adjacency(graph, settings.k)
     layer.graph = graph.nearest(settings.k)
     return layer
@@ -138,7 +147,12 @@ def _collected(notes: list[str]) -> Iterator[None]:
 
 
 def layer_graph(
-    states: HiddenStates, key: str, X: Points, settings: Settings, groups: IntArray | None = None
+    states: HiddenStates,
+    key: str,
+    X: Points,
+    settings: Settings,
+    groups: IntArray | None = None,
+    device: str | None = None,
 ) -> NeighborGraph:
     """Return the neighbour graph of a layer, from the store if it has been made before.
 
@@ -152,7 +166,7 @@ def layer_graph(
     stored = None if states.store is None else states.store.get(name, content, discard=True)
     if stored is not None:
         return NeighborGraph.unpacked(stored)
-    graph = geometry.neighbor_graph(X, k, inputs=states.inputs, groups=groups)
+    graph = geometry.neighbor_graph(X, k, inputs=states.inputs, groups=groups, device=device)
     if states.store is not None:
         states.store.put(name, graph.packed(), content)
     return graph
@@ -230,15 +244,13 @@ def _dimensions(layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings:
 
 def _label_overlap(
     layer: MeasuredLayer,
-    states: HiddenStates,
-    key: str,
-    X: Points,
+    searched: Callable[[IntArray], NeighborGraph],
     given: Labels,
     settings: Settings,
 ) -> None:
     graph = layer.graph
     if given.exclude is not None:
-        graph = layer_graph(states, key, X, settings, given.exclude)
+        graph = searched(given.exclude)
     if graph is None:
         return
     found = geometry.label_overlap(

@@ -18,6 +18,7 @@ from layergeom import arrays, geometry
 from layergeom.arrays import FloatArray
 from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry import neighbor_way
+from layergeom.geometry._search import has_device
 from layergeom.geometry.uncertainty import covariance
 from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
 from layergeom.profiles import FILE, Curve, LayerMap, Profile, load
@@ -38,6 +39,7 @@ def measure(
     exclude: object = None,
     settings: Settings | None = None,
     progress: Progress | None = None,
+    device: str | None = None,
 ) -> Profile:
     """Return the geometry of every layer.
 
@@ -53,6 +55,9 @@ def measure(
         Defaults otherwise.
     progress : callable(done, total, what), optional
         Called after each layer.
+    device : str, optional
+        Where neighbours are searched (see :func:`layergeom.neighbor_graph`); by default where the
+        model ran, if that device is here. No answer depends on it.
 
     Returns
     -------
@@ -63,7 +68,7 @@ def measure(
     Raises
     ------
     InputError
-        If labels do not fit, or k is not below the number of rows.
+        If labels do not fit, k is not below the number of rows, or ``device`` is not here.
     DegenerateError
         If no layer can be measured.
 
@@ -75,9 +80,11 @@ def measure(
     settings = Settings() if settings is None else settings
     check_rows(states.n, settings)
     given = _labels(states, labels, exclude)
+    device = _search_device(states, device)
+    way = neighbor_way(states.n, device)
     layers: list[MeasuredLayer] = []
     for done, key in enumerate(states.layers):
-        layers.append(measured_layer(states, key, given, settings))
+        layers.append(measured_layer(states, key, given, settings, device))
         if progress is not None:
             progress(done + 1, len(states.layers), "layers measured")
     if all(layer.graph is None for layer in layers):
@@ -85,7 +92,15 @@ def measure(
             "no layer can be measured: "
             + "; ".join(f"{k}: {x.undefined}" for k, x in zip(states.layers, layers, strict=True))
         )
-    return _assemble(states, layers, given, settings)
+    return _assemble(states, layers, given, settings, way)
+
+
+def _search_device(states: HiddenStates, asked: str | None) -> str | None:
+    """Return the device asked for, or that of the model where it is here."""
+    if asked is not None:
+        return asked
+    own = states.provenance.get("device")
+    return own if own is not None and has_device(own) else None
 
 
 def measure_once(
@@ -95,18 +110,19 @@ def measure_once(
     settings: Settings,
     folder: Path | None,
     progress: Progress | None = None,
+    device: str | None = None,
 ) -> Profile:
     """Return the profile that ``folder`` holds if it is of the same content; else make and keep it.
 
     A damaged or newer profile is made again and replaced.
     """
     if folder is None:
-        return measure(states, labels, exclude, settings, progress)
+        return measure(states, labels, exclude, settings, progress, device)
     key = profile_key(states, labels, exclude, settings)
     former = _former(folder)
     if former is not None and former.provenance.get("key") == key:
         return former
-    made = measure(states, labels, exclude, settings, progress)
+    made = measure(states, labels, exclude, settings, progress, device)
     made.save(folder)
     return made
 
@@ -147,7 +163,11 @@ def _labels(states: HiddenStates, labels: object, exclude: object) -> Labels | N
 
 
 def _assemble(
-    states: HiddenStates, layers: list[MeasuredLayer], given: Labels | None, settings: Settings
+    states: HiddenStates,
+    layers: list[MeasuredLayer],
+    given: Labels | None,
+    settings: Settings,
+    way: str,
 ) -> Profile:
     curves = _curves(layers)
     overlap = _overlap_map(layers, states.n, settings)
@@ -176,7 +196,7 @@ def _assemble(
         undefined=undefined,
         counts=dict(states.counts) | {"rows": states.n, "layers": len(keys)},
         warnings=_warnings(states, layers),
-        provenance=_provenance(states, given, settings),
+        provenance=_provenance(states, given, settings, way),
     )
 
 
@@ -235,13 +255,15 @@ def _span(keys: list[str], layers: tuple[str, ...]) -> str:
     )
 
 
-def _provenance(states: HiddenStates, given: Labels | None, settings: Settings) -> dict[str, Any]:
+def _provenance(
+    states: HiddenStates, given: Labels | None, settings: Settings, way: str
+) -> dict[str, Any]:
     return {
         "key": _key(states, given, settings),
         "states": dict(states.provenance) | {"key": states.key},
         "settings": asdict(settings),
         "labels": _label_facts(given),
-        "estimators": ESTIMATORS | {"neighbours": neighbor_way(states.n)},
+        "estimators": ESTIMATORS | {"neighbours": way},
         "versions": {
             "layergeom": VERSION,
             "numpy": np.__version__,

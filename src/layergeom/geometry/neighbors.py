@@ -18,6 +18,7 @@ from layergeom.arrays import BoolArray, FloatArray, IntArray, Points
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry import _search, duplicates
 from layergeom.geometry._found import Found, Progress
+from layergeom.geometry._search import Cloud
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,6 +247,7 @@ def neighbor_graph(
     inputs: object = None,
     groups: object = None,
     progress: Progress | None = None,
+    device: str | None = None,
 ) -> NeighborGraph:
     """Return the exact k nearest other rows of every row.
 
@@ -253,6 +255,7 @@ def neighbor_graph(
     ----------
     X : array_like, shape (n, D)
         Points; float32 or float64 are used as they are. Neither centring nor scaling is needed.
+        A torch tensor on an accelerator is searched there.
     k : int, 1 .. n-1
         Neighbours per row.
     inputs : sequence of n str, optional
@@ -263,19 +266,28 @@ def neighbor_graph(
         protein). A row whose group is missing (None, NaN, "") is a group of its own.
     progress : callable(done, total), optional
         Called after each block of rows.
+    device : "cpu", "cuda", "cuda:N" or "mps", optional
+        Where to search; by default where ``X`` lies. ``mps`` has been tried on no machine yet.
 
     Returns
     -------
     NeighborGraph
-        The same bits for any number of threads.
+        The same bits for any number of threads. On an accelerator the same neighbours and ties;
+        distances may differ in the last bits (1e-15 relative).
 
     Raises
     ------
     InputError
-        If ``X`` is not a finite matrix, its distances exceed the range of float64, or ``k`` is not
-        below the number of rows.
+        If ``X`` is not a finite matrix, its distances exceed the range of float64, ``k`` is not
+        below the number of rows, or ``device`` is not here.
     DegenerateError
         If all rows are the same point.
+
+    Warns
+    -----
+    GeometryWarning
+        If the accelerator failed or ran out of memory, so that the CPU did the search, or if more
+        than half of the rows had to be finished there.
 
     Notes
     -----
@@ -293,7 +305,7 @@ def neighbor_graph(
     >>> g.distances[3].tolist()
     [4.0, 6.0]
     """
-    cloud = arrays.points(X)
+    cloud = _search.cloud(X, device)
     _refuse_overflow(cloud)
     n = len(cloud)
     k = arrays.count(k, "k", 1)
@@ -301,52 +313,61 @@ def neighbor_graph(
         raise InputError(f"k is {k} but X has {n} samples; k must be at most {n - 1}.")
     if groups is not None:
         return _graph_outside_groups(cloud, k, arrays.labels(groups, n, "groups"), progress)
-    point = duplicates.same_points(cloud, _keys(inputs, n))
-    point, found = _distinct_search(cloud, k, point, progress)
+    point, found = _distinct_search(cloud, k, _points(cloud, inputs), progress)
     lists = found if point[-1] == n - 1 else duplicates.expand(found, point, k)
     return NeighborGraph(
         lists.distances, lists.indices, lists.ties, point, found.distances, found.indices
     )
 
 
-def _refuse_overflow(X: Points) -> None:
+def _refuse_overflow(cloud: Cloud) -> None:
     """Distances and their sum over all rows must be float64 numbers."""
-    size = max(abs(float(X.min())), abs(float(X.max())))
-    if size > float(np.finfo(np.float64).max) / (8 * len(X) * X.shape[1] ** 0.5):
+    n, width = cloud.rows.shape
+    if cloud.largest > float(np.finfo(np.float64).max) / (8 * n * width**0.5):
         raise InputError(
-            f"X has entries as large as {size:.1e}, whose distances exceed the range of float64; "
-            "divide X by a common factor."
+            f"X has entries as large as {cloud.largest:.1e}, whose distances exceed the range of "
+            "float64; divide X by a common factor."
         )
 
 
-def _keys(inputs: object, n: int) -> IntArray | None:
-    return None if inputs is None else arrays.labels(inputs, n, "inputs")
+def _points(cloud: Cloud, inputs: object) -> IntArray:
+    """Return the number of each row's point, as far as bytes and inputs tell: (n,)."""
+    if inputs is not None:
+        return duplicates.same_points(cloud.host, arrays.labels(inputs, len(cloud), "inputs"))
+    if cloud.all_differ():
+        return np.arange(len(cloud))
+    return duplicates.same_points(cloud.host, None)
 
 
 def _distinct_search(
-    X: Points, k: int, point: IntArray, progress: Progress | None
+    cloud: Cloud, k: int, point: IntArray, progress: Progress | None
 ) -> tuple[IntArray, Found]:
     """Search among distinct points, again if some turn out to be the same within rounding."""
     while True:
         first = duplicates.representatives(point)
         if len(first) < 2:
             raise DegenerateError(
-                f"all {len(X)} rows of X are the same point (no finite distances); check the "
+                f"all {len(cloud)} rows of X are the same point (no finite distances); check the "
                 "pooling, or leave this layer out."
             )
-        found = _search.search(
-            X[first] if len(first) < len(X) else X, min(k, len(first) - 1), None, progress
-        )
-        merged = duplicates.merge_twins(X[first], found)
+        distinct = cloud.take(first)
+        found = distinct.search(min(k, len(first) - 1), None, progress)
+        merged = None if _apart(cloud, found) else duplicates.merge_twins(distinct.host, found)
         if merged is None:
             return point, found
         point = merged[point]
 
 
+def _apart(cloud: Cloud, found: Found) -> bool:
+    """Whether all distances exceed every row's rounding floor, which the largest entry bounds."""
+    highest = 2 * float(np.finfo(np.float32).eps) * cloud.rows.shape[1] ** 0.5 * cloud.largest
+    return bool(found.distances[:, 0].min() > highest * (1 + 1e-6))
+
+
 def _graph_outside_groups(
-    X: Points, k: int, groups: IntArray, progress: Progress | None
+    cloud: Cloud, k: int, groups: IntArray, progress: Progress | None
 ) -> NeighborGraph:
-    everyone = np.arange(len(X))
-    own = np.where(groups >= 0, groups, len(X) + everyone)
-    found = _search.search(X, k, own, progress)
+    everyone = np.arange(len(cloud))
+    own = np.where(groups >= 0, groups, len(cloud) + everyone)
+    found = cloud.search(k, own, progress)
     return NeighborGraph(found.distances, found.indices, found.ties, everyone, None, None)
