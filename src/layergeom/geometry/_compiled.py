@@ -22,8 +22,8 @@ from layergeom.geometry._found import Found, Progress, centre, power_of_two
 
 LEAF = 192  # rows that the kernel works on together
 MULTIPLE = 64  # dimensions of codes are padded to it
-LARGEST_K = 512
-FEWEST_ROWS = 1000  # below, preparation costs more than it saves
+LARGEST_K = 1024  # room for candidates grows with it
+FEWEST_ROWS = 50  # below, preparation costs more than it saves
 ORDERING = 16  # directions along which rows are put in order
 FILTER_WIDTHS = (64, 128)  # directions that a filter of its own may have
 FILTER_PAYS = 5e10  # N² D below which the codes of all dimensions are the filter at once
@@ -58,7 +58,7 @@ def serves(X: Points, k: int) -> bool:
     return (
         kernel() is not None
         and len(X) >= FEWEST_ROWS
-        and k <= min(LARGEST_K, len(X) // 4)
+        and k <= LARGEST_K
         and power_of_two(X) == 1.0
     )
 
@@ -155,16 +155,14 @@ def _filter_basis(X: Points, origin: FloatArray, k: int) -> tuple[Float32Array, 
 
 
 def _principal(X: Points, origin: FloatArray, width: int) -> Float32Array:
-    """Return leading principal directions of a sample, as columns that stretch no vector.
+    """Return directions near the leading principal ones, as columns that stretch no vector.
 
-    Orthogonal iteration: however far it is from the principal directions, its columns are
+    One step of orthogonal iteration on a sample: more steps gained nothing. The columns are
     orthonormal but for float32, and scaled down by what float32 leaves of that.
     """
     sample = _spaced(X, origin, SAMPLE)
-    columns = np.random.default_rng(0).standard_normal((X.shape[1], width), dtype=np.float32)
-    for _ in range(2):
-        columns = np.linalg.qr(sample.T @ (sample @ columns))[0]
-    exact = columns.astype(np.float64)
+    start = np.random.default_rng(0).standard_normal((X.shape[1], width), dtype=np.float32)
+    exact = np.linalg.qr(sample.T @ (sample @ start))[0].astype(np.float64)
     stretch = np.linalg.norm(exact.T @ exact - np.eye(width), 2)
     return np.asarray(exact / np.sqrt(1 + stretch + 4 * UNIT * np.sqrt(width)), dtype=np.float32)
 

@@ -59,21 +59,31 @@ class Ruler {
   }
 
  private:
-  // The next row is called from memory while one is measured.
+  // A span of all rows after the other, so that the row's own span stays in the nearest cache; the
+  // next row is called from memory while one is measured.
   template <typename T>
   void add_squares(const Task& task, int64_t slot, const Candidate* candidates, int64_t first,
                    int64_t last) {
-    const int64_t width = task.points.width;
+    const int64_t width = task.points.width, before = squares.size() - first;
     const T* x = static_cast<const T*>(task.asked.rows) + task.row_of[slot] * width;
     const T* rows = static_cast<const T*>(task.points.rows);
-    const int64_t ahead = std::min<int64_t>(width * sizeof(T), CALLED_AHEAD);
     row_.assign(x, x + width);
-    for (int64_t w = first; w < last; ++w) {
-      const auto at = [&](int64_t c) { return rows + task.row_of[candidates[c].other] * width; };
-      const char* next = reinterpret_cast<const char*>(at(std::min(w + 1, last - 1)));
-      for (int64_t byte = 0; byte < ahead; byte += 64) __builtin_prefetch(next + byte);
-      squares.push_back(squared(row_.data(), at(w), width));
+    squares.resize(before + last, 0.);
+    for (int64_t t = 0; t < width; t += SPAN) {
+      const int64_t span = std::min(SPAN, width - t);
+      const auto at = [&](int64_t c) { return rows + task.row_of[candidates[c].other] * width + t; };
+      for (int64_t w = first; w < last; ++w) {
+        call(at(std::min(w + 1, last - 1)), span);
+        squares[before + w] += squared(row_.data() + t, at(w), span);
+      }
     }
+  }
+
+  template <typename T>
+  static void call(const T* values, int64_t count) {
+    const char* bytes = reinterpret_cast<const char*>(values);
+    const int64_t ahead = std::min<int64_t>(count * sizeof(T), CALLED_AHEAD);
+    for (int64_t byte = 0; byte < ahead; byte += 64) __builtin_prefetch(bytes + byte);
   }
 
   std::vector<double> row_, sorted_;

@@ -13,6 +13,7 @@ constexpr double ROUNDED = 1e-6;   // of |z|: float32 rounding of shift and mixi
 constexpr float SLACK = 1e-6f;     // of |a|^2 + |b|^2: covers 8 units of float32 in the filter
 constexpr float SMALLEST = 1e-30f;  // least scale of a code; added to squares near zero
 constexpr float ROUNDER = 12582912.f;  // 1.5 2^23: adding it rounds a float32 to an integer
+constexpr int64_t SPAN = 1024;  // dimensions measured of one row after the other
 constexpr int64_t CALLED_AHEAD = 2048;  // bytes of a row
 constexpr double TINIEST = 0x1p-900;  // squares below this may have lost digits
 
