@@ -32,6 +32,7 @@ been shared: CPU time suffers less from that than wall time, but it does suffer.
 *chunked* is the whole-row method of paper A, written anew: it sorts 2,050 neighbours whatever k is.
 pynndescent is approximate.
 """
+OTHERS = ("sgemm", "faiss", "sklearn", "torch", "dadapy", "skdim")
 COLUMNS = ("peer", "version", "CPU [s]", "× sgemm", "wall [s]", "peak [MiB]", "answer")
 
 
@@ -56,12 +57,15 @@ def place(line: Record) -> str:
 
 def page(found: Iterable[Record]) -> str:
     """Return the page: one section per machine, one table per case."""
-    kept = newest(found)
+    found = list(found)
+    kept = newest(line for line in found if "case" in line)
     parts = [HEAD]
     for where in dict.fromkeys(key[0] for key in kept):
         lines = [line for key, line in kept.items() if key[0] == where]
         parts.append(f"## {where}\n")
         parts.append(_loads(lines))
+        parts.append(_jobs([line for line in found if "job" in line and place(line) == where]))
+        parts.append(_summary(lines))
         parts += [
             _case([line for line in lines if line["case"]["name"] == name])
             for name in _in_order(lines)
@@ -77,6 +81,47 @@ def _loads(lines: Sequence[Record]) -> str:
     span = f"{days[0]} – {days[-1]}" if len(days) > 1 else days[0]
     told = f", load average {min(loads):.1f} – {max(loads):.1f}" if loads else ""
     return f"Measured {span}{told}.\n"
+
+
+def _jobs(lines: Sequence[Record]) -> str:
+    """Say what paper A's job cost, the last time that it was run."""
+    if not lines:
+        return ""
+    line, job = lines[-1], lines[-1]["job"]
+    dense = line["sgemm_cpu_s_of_one_layer"] * job["layers"]
+    return (
+        f"**The job of paper A** (`python -m benchmarks.headline`): {job['layers']} layers of "
+        f"{job['n']:,} × {job['d']}, k = {job['k']}; neighbour graph, TwoNN with its error, and "
+        f"overlap with the layer before: {line['wall_s']:.0f} s, {line['cpu_s']:.0f} CPU-s, "
+        f"{line['peak_mib']:,.0f} MiB above the states of one layer. The float32 products alone "
+        f"would take {dense:,.0f} CPU-s. {'All' if line['agrees'] else 'NOT all'} rows that were "
+        "compared were exact.\n"
+    )
+
+
+def _summary(lines: Sequence[Record]) -> str:
+    """How many times as long as layergeom the others take: CPU times of the newest records."""
+    times: dict[str, dict[str, float]] = {}
+    for line in lines:
+        if "cpu_s" in line:
+            times.setdefault(str(line["case"]["name"]), {})[str(line["peer"])] = line["cpu_s"]
+    shown = [name for name in _in_order(lines) if "layergeom" in times.get(name, {})]
+    if not shown:
+        return ""
+    rows = [
+        f"| {name} | {times[name]['layergeom']:.3f} | "
+        + " | ".join(_times_as_long(times[name], peer) for peer in OTHERS)
+        + " |"
+        for name in shown
+    ]
+    head = "| case | layergeom CPU [s] | " + " | ".join(OTHERS) + " |"
+    rule = "| --- " + "| ---: " * (len(OTHERS) + 1) + "|"
+    told = "How many times the CPU time of layergeom the others take (–: no record):\n"
+    return "\n".join([told, head, rule, *rows, ""])
+
+
+def _times_as_long(times: dict[str, float], peer: str) -> str:
+    return f"{times[peer] / times['layergeom']:.1f}" if peer in times else "–"
 
 
 def _in_order(lines: Sequence[Record]) -> list[str]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import layergeom as lg
-from layergeom.errors import InputError
+from layergeom import api
+from layergeom.errors import GeometryWarning, InputError
+from layergeom.geometry import _compiled
 from layergeom.states import extract as extraction
 from states.tiny import VOCABULARY, network, texts
 
@@ -233,3 +238,60 @@ def test_progress_is_called(clusters: tuple) -> None:
     seen: list[int] = []
     lg.profile(clusters[0], k=10, progress=lambda *call: seen.append(call[0]))
     assert seen == [1, 2, 3, 4]
+
+
+# ── the kernel that is missing ────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_compiled, "kernel", lambda: None)
+    monkeypatch.setattr(api, "MISSED_FROM", ROWS)
+    api._warn_once.cache_clear()
+
+
+def said_of_the_kernel(rows: int, times: int = 1) -> list[warnings.WarningMessage]:
+    """Profile a random layer so many times; return what was warned."""
+    X = np.random.default_rng(0).standard_normal((rows, 3))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        for _ in range(times):
+            assert lg.profile({"embedding": X}, k=5).warnings == ()
+    return said
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_a_missing_kernel_is_told_once_where_it_is_missed() -> None:
+    [said] = said_of_the_kernel(ROWS, times=2)
+    assert said.category is GeometryWarning
+    assert said.filename == __file__
+    assert "no kernel" in str(said.message)
+    assert "times as long." in str(said.message)
+
+
+@pytest.mark.usefixtures("no_kernel")
+def test_a_missing_kernel_is_not_told_of_few_rows() -> None:
+    assert said_of_the_kernel(ROWS - 1) == []
+
+
+@pytest.mark.skipif(_compiled.kernel() is None, reason="no kernel here")
+def test_a_kernel_that_is_here_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MISSED_FROM", ROWS)
+    api._warn_once.cache_clear()
+    assert said_of_the_kernel(ROWS) == []
+
+
+def test_the_command_line_tells_a_missing_kernel_in_one_line(tmp_path: Path) -> None:
+    states = tmp_path / "states.npz"
+    np.savez(states, embedding=np.random.default_rng(0).standard_normal((ROWS, 3)))
+    script = (
+        "from layergeom import api, cli; from layergeom.geometry import _compiled\n"
+        "_compiled.kernel, api.MISSED_FROM = lambda: None, 1\n"
+        "cli.main()"
+    )
+    arguments = ["run", "--states", str(states), "--k", "5", "-o", str(tmp_path / "run")]
+    command = [sys.executable, "-c", script, *arguments]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    [line] = done.stderr.splitlines()
+    assert line.startswith("layergeom: neighbours: plain")

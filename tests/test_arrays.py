@@ -1,5 +1,7 @@
 """The door: what comes in, what is turned away, and what the message says."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from layergeom import arrays
 from layergeom.errors import InputError, InputTypeError
@@ -93,6 +96,24 @@ def test_nonfinite_rows_are_counted_and_named(entries, message):
         arrays.points(bad.astype(np.float32), "block_3")
 
 
+def test_nonfinite_rows_of_all_blocks_are_counted(monkeypatch):
+    monkeypatch.setattr(arrays, "FINITE_ENTRIES", 7)  # blocks of two rows
+    bad = X.copy()
+    bad[[3, 4, 5], [2, 0, 1]] = -np.inf
+    for layout in (bad, np.asfortranarray(bad), np.repeat(bad, 2, axis=0)[::2]):
+        with pytest.raises(InputError, match=r"inf .* in 3 of 6 rows \(first: row 3\)"):
+            arrays.points(layout)
+
+
+def test_the_check_needs_little_memory():
+    wide = np.ones((2000, 1000), dtype=np.float32)
+    tracemalloc.start()
+    arrays.points(wide)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < wide.nbytes / 20
+
+
 def test_sums_that_overflow_are_not_taken_for_infinite_entries():
     assert arrays.points(np.full((5, 4), 1.5e308)).shape == (5, 4)
     assert arrays.points(np.full((5, 4), 3e38, dtype=np.float32)).dtype == np.float32
@@ -152,6 +173,26 @@ def test_equal_labels_and_only_equal_labels_share_a_code(values):
     assert sorted(set(codes.tolist())) == list(range(len(set(values))))
     text = arrays.labels([str(v) for v in values], len(values))
     assert np.array_equal(codes[:, None] == codes, text[:, None] == text)
+
+
+@given(
+    st.one_of(
+        hnp.arrays(np.int64, 12, elements=st.integers(-12, 12)),
+        hnp.arrays(np.uint8, 12),
+        hnp.arrays(np.bool_, 12),
+        hnp.arrays("U3", 12, elements=st.text("ab1 ", max_size=3)),
+        hnp.arrays(
+            np.float32, 12, elements=st.sampled_from([-0.0, 0.0, 2.0, 10.0, -3.0, 1e20, np.nan])
+        ),
+    )
+)
+def test_labels_of_one_type_have_the_codes_of_their_values_as_objects(values):
+    assert np.array_equal(arrays.labels(values, 12), arrays.labels(values.astype(object), 12))
+
+
+def test_values_that_compare_equal_but_have_other_names_are_other_classes():
+    mixed = np.array([True, 1, 1.0, "1", False, 0], dtype=object)
+    assert arrays.labels(mixed, 6).tolist() == [3, 1, 1, 1, 2, 0]
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from clouds import torus
 from layergeom import geometry, measure
 from layergeom.errors import DegenerateError, InputError
+from layergeom.geometry import uncertainty
 from layergeom.measure import Settings, profile_key
 from layergeom.profiles import Profile, load
 from layergeom.states.store import Store
@@ -51,6 +53,18 @@ def assert_same(a: Profile, b: Profile, keys: tuple[str, ...], rtol: float = 1e-
     np.testing.assert_allclose(
         a.covariance["dimension"][np.ix_(i, i)], b.covariance["dimension"][np.ix_(j, j)], 1e-6
     )
+
+
+def test_no_adjacency_of_a_layer_is_made_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, make = [], uncertainty.joined_pairs
+
+    def noted(rows: np.ndarray, columns: np.ndarray, n: int) -> sp.csr_array:
+        made.append(len(rows) // n)
+        return make(rows, columns, n)
+
+    monkeypatch.setattr(uncertainty, "joined_pairs", noted)
+    measure.measure(stored_states({"a": LAYERS["block_1"]}), np.arange(N) % 3, settings=TEN)
+    assert sorted(made) == [2, 4, 8, TEN.k, 16, 32, 64]  # Gride's ranks, and the overlaps' k
 
 
 # ── values ────────────────────────────────────────────────────────────────────────────────────

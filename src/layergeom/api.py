@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from layergeom import profiles
-from layergeom.errors import InputError
+from layergeom.errors import GeometryWarning, InputError
+from layergeom.geometry import _compiled, neighbor_way
 from layergeom.layer import Settings
 from layergeom.measure import Progress, check_rows, measure_once
 from layergeom.profiles import Profile
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 STATES = "states"  # the store inside a run folder
 CHECKPOINTS = "checkpoints"  # the stores of a dynamics run
+MISSED_FROM = 5_000  # rows: below, the search is quick without the kernel too
+# The command line says it in a line of its own.
+warnings.filterwarnings("ignore", "neighbours: ", GeometryWarning, module=r"layergeom\.cli$")
 
 
 class ProfileResult(Profile):
@@ -174,6 +179,12 @@ def profile(
     DegenerateError
         If no layer can be measured.
 
+    Warns
+    -----
+    GeometryWarning
+        Once per process, if neighbours of 5,000 rows or more were searched without the compiled
+        kernel; ``provenance["estimators"]["neighbours"]`` has the way of every run.
+
     Examples
     --------
     >>> import numpy as np
@@ -207,7 +218,23 @@ def profile(
             model, samples, None if place is None else place / STATES, progress, options
         )
         rows = _row_labels(samples, hidden)
-    return ProfileResult.of(measure_once(hidden, *rows, settings, place, progress, device))
+    found = ProfileResult.of(measure_once(hidden, *rows, settings, place, progress, device))
+    _tell_plain_search(found)
+    return found
+
+
+def _tell_plain_search(found: Profile) -> None:
+    """Warn once if a kernel would have shortened the search and is not here."""
+    n, way = found.counts["rows"], found.provenance["estimators"].get("neighbours")
+    if _compiled.kernel() is None and n >= MISSED_FROM and way == neighbor_way(n):
+        _warn_once()
+
+
+@cache
+def _warn_once() -> None:
+    from layergeom.tasks.environment import kernel_line
+
+    warnings.warn(f"neighbours: {kernel_line()}.", GeometryWarning, stacklevel=4)
 
 
 Rows = tuple[Sequence[Any] | None, Sequence[Any] | None]

@@ -19,6 +19,7 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 Points: TypeAlias = npt.NDArray[Any]  # (n, D), float32 or float64
 
 MIN_SAMPLES = 3
+FINITE_ENTRIES = 1 << 16  # values looked at together: they stay in the cache
 
 
 def points(X: object, name: str = "X", min_samples: int = MIN_SAMPLES) -> Points:
@@ -64,10 +65,7 @@ def points(X: object, name: str = "X", min_samples: int = MIN_SAMPLES) -> Points
 
 def finite(array: Points, name: str) -> None:
     """Raise an InputError that counts and names the rows with NaN or infinite entries."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum(dtype=np.float64)) and np.isfinite(array).all():
-            return
-    bad = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    bad = _nonfinite_rows(array)
     if not len(bad):
         return
     kind = "NaN" if np.isnan(array[bad]).any() else "inf (infinite)"
@@ -75,6 +73,16 @@ def finite(array: Points, name: str) -> None:
         f"{name} has {kind} values in {len(bad)} of {len(array)} rows (first: row {bad[0]}); "
         "remove those rows, or store the states in a wider dtype."
     )
+
+
+def _nonfinite_rows(array: Points) -> IntArray:
+    step = max(1, FINITE_ENTRIES // array.shape[1])
+    bad = [np.zeros(0, dtype=np.int64)]
+    for start in range(0, len(array), step):
+        fine = np.isfinite(array[start : start + step])
+        if not fine.all():
+            bad.append(start + np.flatnonzero(~fine.all(axis=1)))
+    return np.concatenate(bad)
 
 
 def count(value: object, name: str, low: int, high: int | None = None) -> int:
@@ -112,14 +120,28 @@ def labels(values: object, n: int, name: str = "labels") -> IntArray:
         raise InputError(f"{name} must be one label per row but have shape {column.shape}.")
     if len(column) != n:
         raise InputError(f"{name} have length {len(column)} but there are {n} rows.")
-    missing = np.array([_is_missing(v) for v in column.tolist()], dtype=bool)
-    known = column[~missing].tolist()
+    distinct, place = _distinct(column)
+    return _class_codes(distinct, name)[place]
+
+
+def _distinct(column: npt.NDArray[Any]) -> tuple[list[Any], IntArray]:
+    """Return values that hold every label, and which of them each row has."""
+    if column.dtype.kind not in "biufU":  # equal objects may have different names: True and 1
+        return column.tolist(), np.arange(len(column))
+    distinct, place = np.unique(column, return_inverse=True)
+    return distinct.tolist(), place.reshape(-1)
+
+
+def _class_codes(values: list[Any], name: str) -> IntArray:
+    """Return the place of each value's name among all names as text, -1 for missing values."""
+    missing = np.array([_is_missing(v) for v in values], dtype=bool)
+    known = [v for v, absent in zip(values, missing, strict=True) if not absent]
     if any(isinstance(v, float) and not v.is_integer() for v in known):
         raise InputError(
             f"{name} are real numbers, not classes; convert them to strings if each value is a "
             "class of its own."
         )
-    codes = np.full(n, -1, dtype=np.int64)
+    codes = np.full(len(values), -1, dtype=np.int64)
     if known:
         text = np.array([_class_name(v) for v in known])
         codes[~missing] = np.unique(text, return_inverse=True)[1].reshape(-1)

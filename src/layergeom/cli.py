@@ -64,7 +64,10 @@ SpecialTokens = Annotated[
     bool, typer.Option("--special-tokens", help="Let special tokens enter the pooling.")
 ]
 BatchSize = Annotated[int | None, typer.Option(help="Rows per batch. Default: by tokens.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Device = Annotated[
+    str,
+    typer.Option(help="Where model and neighbour search run: auto, cpu, cuda, cuda:1 or mps."),
+]
 Dtype = Annotated[str | None, typer.Option(help="float32 (default), bfloat16 or float16.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")]
 

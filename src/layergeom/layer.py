@@ -120,12 +120,14 @@ def measured_layer(
             layer.undefined = str(error)
             return layer
         layer.graph = graph
+        # Made here and kept: every estimate of this graph asks for one of the two.
+        layer.joined["dimension"] = adjacency(graph, 2)
+        layer.joined["overlap"] = row_adjacency(graph, settings.k)
         _spectrum(layer, X, graph, states, key)
         _distances(layer, graph)
         _dimensions(layer, X, graph, settings)
         if given is not None:
             _label_overlap(layer, searched, given, settings)
-    layer.joined["overlap"] = row_adjacency(graph, settings.k)
     layer.graph = graph.nearest(settings.k)
     return layer
 
@@ -195,7 +197,6 @@ def _distances(layer: MeasuredLayer, graph: NeighborGraph) -> None:
     """Mean distance of the first two neighbours among the distinct points."""
     distances, _ = graph.points
     layer.numbers["distinct_points"] = (graph.n_distinct, np.nan)
-    joined = adjacency(graph, 2)
     for rank, name in ((1, "r1"), (2, "r2")):
         if rank <= distances.shape[1]:
             mean = float(distances[:, rank - 1].mean())
@@ -203,7 +204,7 @@ def _distances(layer: MeasuredLayer, graph: NeighborGraph) -> None:
             rows[graph.representatives] = (distances[:, rank - 1] - mean) * (
                 graph.n / graph.n_distinct
             )
-            layer.numbers[name] = (mean, standard_error(rows, joined))
+            layer.numbers[name] = (mean, standard_error(rows, layer.joined["dimension"]))
 
 
 def _dimensions(layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings: Settings) -> None:
@@ -215,7 +216,6 @@ def _dimensions(layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings:
         return
     layer.numbers["dimension"] = (twonn.value, twonn.error)
     layer.influence["dimension"] = twonn.influence
-    layer.joined["dimension"] = adjacency(graph, 2)
     for name, (method, fraction) in FITS.items():
         fit = geometry.twonn(graph, method, fraction)
         layer.numbers[name] = (fit.value, fit.error)
@@ -253,13 +253,13 @@ def _label_overlap(
         graph = searched(given.exclude)
     if graph is None:
         return
+    layer.joined["label_overlap"] = row_adjacency(graph, settings.k)
     found = geometry.label_overlap(
         graph, _with_gaps(given.codes), settings.k, exclude=_with_gaps(given.exclude)
     )
     layer.numbers["label_overlap"] = (found.value, found.error)
     layer.chance["label_overlap"] = found.chance
     layer.influence["label_overlap"] = found.influence
-    layer.joined["label_overlap"] = row_adjacency(graph, settings.k)
 
 
 def _with_gaps(codes: IntArray | None) -> FloatArray | None:

@@ -86,3 +86,26 @@ def test_a_page_that_is_not_is_caught(tmp_path: Path, capsys) -> None:
     assert table.main(["--check", *options]) == 1
     assert table.main(options) == 0
     assert table.main(["--check", *options]) == 0
+
+
+def test_a_summary_says_how_many_times_as_long_the_others_take() -> None:
+    text = table.page([line("layergeom", 1, 0.2), line("faiss", 1, 0.9), line("sgemm", 1, 0.5)])
+    assert "| low_id-600x16-k5 | 0.200 | 2.5 | 4.5 | – | – | – | – |" in text
+
+
+def test_the_job_of_paper_a_is_told_with_its_newest_record() -> None:
+    job = {
+        "time": "2026-01-03T00:00:00+00:00",
+        "machine": MACHINE,
+        "job": {"layers": 24, "n": 90_000, "d": 512, "k": 30},
+        "agrees": True,
+        "cpu_s": 80.4,
+        "wall_s": 41.2,
+        "peak_mib": 300.0,
+        "sgemm_cpu_s_of_one_layer": 79.5,
+    }
+    text = table.page([line("layergeom", 1, 0.2), {**job, "wall_s": 99.0}, job])
+    assert "41 s, 80 CPU-s, 300 MiB" in text
+    assert "1,908 CPU-s" in text
+    assert "All rows that were compared were exact" in text
+    assert "NOT all" in table.page([line("layergeom", 1, 0.2), {**job, "agrees": False}])

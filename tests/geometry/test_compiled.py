@@ -121,6 +121,37 @@ def test_more_ties_than_there_is_room_for_are_settled_the_plain_way():
 
 
 @pytest.mark.parametrize("instructions", SETS)
+@pytest.mark.parametrize("scale", [1e-17, 1e-20, 1e-22, 1e-25, 1e-37, 1e-45, 1e-80])
+def test_distances_that_float32_cannot_square(scale, instructions):
+    X = np.random.default_rng(0).standard_normal((800, 64)) * scale
+    X[3] = 1
+    same(settled(X, 10, instructions=instructions), _plain.search(X, 10, None))
+
+
+def test_equal_distances_are_listed_by_lower_index_though_their_squares_differ():
+    X = np.random.default_rng(0).integers(0, 3, (1500, 40)) * 0.1
+    found, _ = _compiled.search(X, 10, None)
+    equal = found.distances[:, 1:] == found.distances[:, :-1]
+    assert equal.sum() > 1000
+    assert (found.indices[:, 1:] > found.indices[:, :-1])[equal].all()
+
+
+def test_rows_with_too_many_candidates_have_the_same_bits_for_any_threads(monkeypatch):
+    rng = np.random.default_rng(0)
+    corners = np.concatenate([np.eye(140, 156)[: rng.integers(100, 140)] for _ in range(16)])
+    cluster = np.cumsum(corners[:, 0] > 0) - 1
+    X = corners + rng.standard_normal(corners.shape) * 1e-8
+    X[np.arange(len(X)), 140 + cluster] += 10
+    runs = []
+    for threads in (1, 2, 3, 5):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        runs.append(_compiled.search(X, 30, None))
+    assert all(run[0].distances.tobytes() == runs[0][0].distances.tobytes() for run in runs)
+    assert all(np.array_equal(run[1], runs[0][1]) for run in runs)
+    same(_search.search(X, 30, None), _plain.search(X, 30, None))
+
+
+@pytest.mark.parametrize("instructions", SETS)
 @pytest.mark.parametrize("name", CLOUDS)
 def test_every_instruction_set_on_every_row(name, instructions):
     X = CLOUDS[name]

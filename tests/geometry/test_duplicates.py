@@ -1,5 +1,7 @@
 """Repeated rows: found by bytes, by input and by rounding; expanded exactly."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import reference
@@ -7,6 +9,7 @@ from manifolds import embedded
 
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import duplicates, neighbor_graph, twonn
+from layergeom.geometry._search import search
 
 RNG = np.random.default_rng(0)
 X = embedded(RNG, 5, 600, 20)
@@ -35,6 +38,48 @@ def test_signed_zero_is_one_value():
         0,
         1,
     ]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", [1, 3, 8])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_equal_rows_are_one_point_and_no_others(dtype, width, order):
+    rng = np.random.default_rng(4)
+    rows = np.asarray(rng.choice([-1, -0.0, 0.0, 1], size=(300, width)), dtype=dtype, order=order)
+    _, point = np.unique(rows + 0.0, axis=0, return_inverse=True)
+    first = {}
+    expected = [first.setdefault(p, len(first)) for p in point.reshape(-1).tolist()]
+    assert duplicates.same_points(rows, None).tolist() == expected
+
+
+@pytest.mark.parametrize("values", [1, 2, 7])
+def test_equal_checksums_join_no_different_rows(monkeypatch, values):
+    rows = np.random.default_rng(5).integers(0, 3, size=(200, 3)).astype(np.float32)
+    expected = duplicates.same_points(rows, None)
+    assert len(np.unique(rows, axis=0)) == expected.max() + 1
+    colliding = (rows[:, 0] * 4 + rows[:, 1]).astype(np.uint64) % np.uint64(values)
+    monkeypatch.setattr(duplicates, "_checksums", lambda _: colliding)
+    assert np.array_equal(duplicates.same_points(rows, None), expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_checksums_tell_rows_apart_whose_values_are_mostly_zero_bits(dtype):
+    """Signs, powers of two and small integers fill only the highest bits of a word."""
+    rng = np.random.default_rng(6)
+    for values in ([-1.0, 1.0], [0.0, 1.0], [0.0, 2.0**-60, 2.0**60], np.arange(-4.0, 5)):
+        rows = np.unique(rng.choice(values, size=(20_000, 33)).astype(dtype), axis=0)
+        assert len(np.unique(duplicates._checksums(rows))) == len(rows)
+
+
+def test_a_mapped_file_is_read_in_blocks(tmp_path):
+    np.save(tmp_path / "rows.npy", np.tile(RNG.standard_normal((10_000, 50)), (2, 1)))
+    rows = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    tracemalloc.start()
+    point = duplicates.same_points(rows, None)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert np.array_equal(point, np.tile(np.arange(10_000), 2))
+    assert peak < rows.nbytes / 2
 
 
 def test_equal_inputs_join_rows_and_missing_ones_join_nothing():
@@ -158,15 +203,26 @@ def test_too_few_distinct_points_have_no_dimension(distinct):
         twonn(graph)
 
 
-@pytest.mark.parametrize("k", [1, 3, 8, 20])
-def test_expanded_lists_equal_a_search_over_rows(k):
+@pytest.mark.parametrize("k", [1, 3, 8, 20, 39])
+@pytest.mark.parametrize("entries", [1, 100, duplicates.EXPANDED_ENTRIES])
+@pytest.mark.parametrize("values", [2, 4])
+def test_expanded_lists_equal_a_search_over_rows(monkeypatch, k, entries, values):
+    monkeypatch.setattr(duplicates, "EXPANDED_ENTRIES", entries)
     rng = np.random.default_rng(3)
-    points = rng.integers(0, 4, size=(40, 2)).astype(float)  # repeats and ties at once
+    points = rng.integers(0, values, size=(40, 2)).astype(float)  # repeats and ties at once
     graph = neighbor_graph(points, k)
     distances, indices, ties = reference.neighbors(points, k)
     assert np.array_equal(graph.distances, distances)
     assert np.array_equal(graph.indices, indices)
     assert {row: sorted(t.tolist()) for row, t in graph.ties.items()} == ties
+
+
+def test_lists_without_repeats_are_only_renumbered():
+    found = search(X, 4, None)
+    lists = duplicates.expand(found, np.arange(600), 4)
+    assert np.array_equal(lists.indices, found.indices)
+    assert np.array_equal(lists.distances, found.distances)
+    assert lists.ties == {}
 
 
 @pytest.mark.slow

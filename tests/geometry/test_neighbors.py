@@ -205,6 +205,24 @@ def test_weights_ask_for_no_more_than_is_listed(k):
         neighbor_graph(X, 9).weights(k)
 
 
+@pytest.mark.parametrize("k", [1, 3, 6, 7])
+@pytest.mark.parametrize("name", ["lattice", "repeated lattice", "groups", "few admissible"])
+def test_tied_rows_are_those_whose_tie_does_not_fit(name, k):
+    points, options = MAKERS[name]()
+    weights = reference.memberships(points, k, **options)
+    shared = np.flatnonzero(((weights > 0) & (weights < 1)).any(axis=1))
+    assert np.array_equal(neighbor_graph(points, 7, **options).tied_rows(k), shared)
+
+
+@pytest.mark.parametrize("k", [0, 7, 2.5, "3"])
+def test_checked_k_says_what_the_graph_lists(k):
+    graph = neighbor_graph(X, 6)
+    for asked in (graph.checked_k, graph.tied_rows):
+        with pytest.raises(InputError, match=r"lists 6 neighbours of 60 rows|must be"):
+            asked(k)
+    assert graph.checked_k(6.0) == 6
+
+
 # ── nearest, packed, unpacked ─────────────────────────────────────────────────────────────────
 
 MAKERS = {
@@ -213,6 +231,7 @@ MAKERS = {
     "repeats": lambda: (np.vstack([X, X[:30], X[:4]]), {}),
     "repeated lattice": lambda: (np.vstack([LATTICE, LATTICE[::2]]), {}),
     "groups": lambda: (LATTICE, {"groups": np.arange(125) // 8}),
+    "few admissible": lambda: (LATTICE, {"groups": np.arange(125) >= 5}),
 }
 
 

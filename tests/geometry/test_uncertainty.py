@@ -1,5 +1,8 @@
 """The error rule against double sums, and against the spread over repetitions."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import reference
@@ -43,6 +46,22 @@ def test_adjacency_of_repeats_joins_first_rows_only():
     assert np.array_equal(joined[rest], np.eye(65)[rest])
     rows = uncertainty.row_adjacency(doubled, 1).toarray()
     assert rows[0, 5] == rows[5, 0] == 1  # a repeat is a neighbour of its twin
+
+
+@pytest.mark.parametrize("make", [uncertainty.adjacency, uncertainty.row_adjacency])
+def test_a_matrix_in_use_is_shared_and_one_no_longer_used_is_dropped(make):
+    graph = neighbor_graph(np.random.default_rng(2).standard_normal((40, 3)), 6)
+    joined = make(graph, 4)
+    assert make(graph, 4) is joined
+    assert make(graph, 3).nnz < joined.nnz
+    assert make(GRAPH, 4) is not joined
+    matrix, of = weakref.ref(joined), weakref.ref(graph)
+    del joined
+    gc.collect()
+    assert matrix() is None
+    del graph
+    gc.collect()
+    assert of() is None
 
 
 def test_row_adjacency_skips_empty_places():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from layergeom.geometry import _compiled
 from layergeom.tasks import environment as module
-from layergeom.tasks.environment import LIBRARIES, environment
+from layergeom.tasks.environment import LIBRARIES, environment, kernel_line
 from layergeom.version import VERSION
 
 
@@ -35,6 +38,33 @@ def test_threads_tell_their_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert environment()["threads"].endswith(", OMP_NUM_THREADS=3")
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert environment()["threads"].isdigit()
+
+
+@pytest.mark.parametrize(
+    ("here", "named"), [(["avx512", "avx2"], "AVX-512 VNNI"), (["avx2"], "AVX2")]
+)
+def test_the_kernel_names_the_instructions_that_it_uses(
+    monkeypatch: pytest.MonkeyPatch, here: list[str], named: str
+) -> None:
+    built = SimpleNamespace(instruction_sets=lambda: here)
+    monkeypatch.setattr(_compiled, "kernel", lambda: built)
+    assert kernel_line() == f"compiled ({named}, exact)"
+
+
+def test_every_instruction_set_of_the_kernel_has_a_name() -> None:
+    kernel = _compiled.kernel()
+    here = [] if kernel is None else kernel.instruction_sets()
+    assert set(here) <= set(module.INSTRUCTIONS)
+
+
+def test_an_absent_kernel_is_told_with_its_reasons_and_its_price(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_compiled, "kernel", lambda: None)
+    line = environment()["neighbour kernel"]
+    assert line.startswith("plain (")
+    for part in ("exact", "no kernel was built", "neither AVX-512 VNNI nor AVX2", "times as long"):
+        assert part in line
 
 
 @pytest.mark.usefixtures("no_gpu")

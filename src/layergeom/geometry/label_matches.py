@@ -14,7 +14,7 @@ from layergeom import arrays
 from layergeom.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry.neighbors import NeighborGraph
-from layergeom.geometry.overlap import OverlapEstimate, open_rows
+from layergeom.geometry.overlap import OverlapEstimate
 from layergeom.geometry.uncertainty import row_adjacency, standard_error
 
 Weighting: TypeAlias = Literal["row", "class"]
@@ -182,7 +182,7 @@ def _same_label_shares(
     """For each choice of the neighbours wanted: the share of them with the row's label."""
     steps = np.unique(np.concatenate([np.zeros(0, np.int64), *(w[codes >= 0] for w in wanted)]))
     shares = [np.zeros(len(codes)) for _ in wanted]
-    longest = graph._within(int(steps[-1])) if len(steps) else 0
+    longest = graph.checked_k(int(steps[-1])) if len(steps) else 0
     same = _matches(codes, graph.indices[:, :longest])
     hits, done = np.zeros(len(codes)), 0
     for k in steps.tolist():
@@ -202,7 +202,7 @@ def _matches(codes: IntArray, listed: IntArray) -> Float32Array:
 
 def _with_ties(graph: NeighborGraph, codes: IntArray, hits: FloatArray, k: int) -> FloatArray:
     """Replace the hits of the rows whose tie at the k-th distance shares its places."""
-    tied = np.flatnonzero(open_rows(graph, k))
+    tied = graph.tied_rows(k)
     if not len(tied):
         return hits
     hits = hits.copy()

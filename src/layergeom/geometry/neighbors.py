@@ -14,7 +14,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from layergeom import arrays
-from layergeom.arrays import BoolArray, FloatArray, IntArray, Points
+from layergeom.arrays import FloatArray, IntArray, Points
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry import _search, duplicates
 from layergeom.geometry._found import Found, Progress
@@ -85,19 +85,23 @@ class NeighborGraph:
         InputError
             If ``k`` exceeds the neighbours that the graph lists.
         """
-        k = self._within(k)
-        kth = self.distances[:, k - 1]
-        open_rows = np.isfinite(kth) & self._tied_beyond(k, kth)
+        k = self.checked_k(k)
+        tied = self.tied_rows(k)
         keep = np.isfinite(self.distances[:, :k])
         rows = np.repeat(np.arange(self.n), keep.sum(axis=1))
         plain = sp.csr_array(
             (np.ones(len(rows)), (rows, self.indices[:, :k][keep])), shape=(self.n, self.n)
         )
-        if not open_rows.any():
-            return plain
-        return self._share(plain, k, np.flatnonzero(open_rows))
+        return self._share(plain, k, tied) if len(tied) else plain
 
-    def _within(self, k: int) -> int:
+    def checked_k(self, k: int) -> int:
+        """Return ``k`` as an int if the graph lists so many neighbours.
+
+        Raises
+        ------
+        InputError
+            If ``k`` is no whole number from 1 to the number of neighbours listed.
+        """
         k = arrays.count(k, "k", 1)
         if k > self.k:
             raise InputError(
@@ -106,12 +110,22 @@ class NeighborGraph:
             )
         return k
 
-    def _tied_beyond(self, k: int, kth: FloatArray) -> BoolArray:
-        if k < self.k:
-            return np.asarray(self.distances[:, k] == kth)
-        tied = np.zeros(self.n, dtype=bool)
-        tied[list(self.ties)] = True
-        return tied
+    def tied_rows(self, k: int) -> IntArray:
+        """Return the rows with more neighbours at the k-th distance than k places hold, ascending.
+
+        Rows whose tie ends with the k-th place, or that have fewer than ``k`` neighbours, are not
+        among them: the first ``k`` listed are all there is to say about these.
+
+        Raises
+        ------
+        InputError
+            If ``k`` exceeds the neighbours that the graph lists.
+        """
+        k = self.checked_k(k)
+        if k == self.k:
+            return np.array(sorted(self.ties), dtype=np.int64)
+        kth = self.distances[:, k - 1]
+        return np.flatnonzero(np.isfinite(kth) & (self.distances[:, k] == kth))
 
     def _share(self, plain: sp.csr_array, k: int, rows: IntArray) -> sp.csr_array:
         """Replace the given rows of ``plain`` by rows in which the tie shares its places."""
@@ -190,10 +204,8 @@ class NeighborGraph:
         """Return the graph of the first ``k`` listed neighbours, with their ties."""
         if k == self.k:
             return self
-        k = self._within(k)
-        kth = self.distances[:, k - 1]
-        tied = np.flatnonzero(self._tied_beyond(k, kth) & np.isfinite(kth))
-        ties = {int(row): self._beyond(int(row), k) for row in tied}
+        k = self.checked_k(k)
+        ties = {row: self._beyond(row, k) for row in self.tied_rows(k).tolist()}
         narrow = None if self.distinct_distances is None else self.distinct_distances[:, :k]
         narrow_i = None if self.distinct_indices is None else self.distinct_indices[:, :k]
         return NeighborGraph(
@@ -226,7 +238,9 @@ class NeighborGraph:
     def unpacked(cls, packed: Mapping[str, Points]) -> NeighborGraph:
         """Return the graph that :meth:`packed` took apart."""
         rows, members = packed["tie_rows"], packed["tie_indices"]
-        ties = {int(row): members[rows == row] for row in np.unique(rows)}
+        tied, starts = np.unique(rows, return_index=True)
+        parts = np.split(members, starts[1:]) if len(tied) else []
+        ties = dict(zip(tied.tolist(), parts, strict=True))
         distances, indices = packed["distances"], packed["indices"]
         if packed["grouped"][0]:
             return cls(distances, indices, ties, packed["point"], None, None)

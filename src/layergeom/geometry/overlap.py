@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 import scipy.sparse as sp
 
-from layergeom.arrays import BoolArray, FloatArray, IntArray
+from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import InputError
 from layergeom.geometry._shared import shared_by_row, shared_counts
 from layergeom.geometry.neighbors import NeighborGraph
@@ -76,7 +76,7 @@ def neighborhood_overlap(a: NeighborGraph, b: NeighborGraph, k: int = 30) -> Ove
     1.0
     """
     _same_rows([a, b])
-    k = min(a._within(k), b._within(k))
+    k = min(a.checked_k(k), b.checked_k(k))
     [pair] = _shared_by_pair([a, b], k)
     influence = pair.influence(k)
     error = JoinedLayers([row_adjacency(a, k), row_adjacency(b, k)]).standard_error(0, 1, influence)
@@ -97,7 +97,7 @@ def overlap_matrix(
     _same_rows(graphs)
     values = np.ones((len(graphs), len(graphs)))
     errors = np.full(values.shape, np.nan)
-    wanted = [graph._within(k) for graph in graphs]
+    wanted = [graph.checked_k(k) for graph in graphs]
     if len(graphs) < 2:
         return values, errors
     k = wanted[0]
@@ -136,7 +136,7 @@ def overlap_matrices(graphs: Sequence[NeighborGraph], ks: Sequence[int]) -> Floa
     after the other by their weights: slow where most rows are tied (lattices, rounded data).
     """
     _same_rows(graphs)
-    wanted = [min(graph._within(k) for graph in graphs) for k in ks] if graphs else []
+    wanted = [min(graph.checked_k(k) for graph in graphs) for k in ks] if graphs else []
     values = np.ones((len(ks), len(graphs), len(graphs)))
     if not wanted:
         return values
@@ -175,14 +175,8 @@ def _shared_by_pair(graphs: Sequence[NeighborGraph], k: int) -> Iterator[_Pair]:
 
 
 def _tied_rows(graphs: Sequence[NeighborGraph], ks: Sequence[int]) -> IntArray:
-    """Return the rows with an open tie at any layer and k."""
-    return np.flatnonzero(np.any([open_rows(graph, k) for graph in graphs for k in ks], axis=0))
-
-
-def open_rows(graph: NeighborGraph, k: int) -> BoolArray:
-    """Return which rows have a tie at the k-th distance that reaches beyond the k places."""
-    kth = graph.distances[:, k - 1]
-    return np.asarray(np.isfinite(kth) & graph._tied_beyond(k, kth))
+    """Return the rows with a tie at any layer and k that reaches beyond the k places."""
+    return np.unique(np.concatenate([graph.tied_rows(k) for graph in graphs for k in ks]))
 
 
 def _means(counts: IntArray, graphs: Sequence[NeighborGraph], k: int, tied: IntArray) -> FloatArray:

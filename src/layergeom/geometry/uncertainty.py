@@ -12,10 +12,12 @@ of both graphs, which gives the covariance of their estimates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from itertools import combinations_with_replacement
 from typing import TypeAlias
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,7 @@ WORD = 32  # layers that one word tells apart
 BLOCK_ROWS = 96  # rows of the table of words: less memory than the graph of one layer
 
 Words: TypeAlias = npt.NDArray[np.uint32]
+Adjacency: TypeAlias = Callable[[NeighborGraph, int], sp.csr_array]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +52,28 @@ class Estimate:
     influence: FloatArray
 
 
+def _shared(make: Adjacency) -> Adjacency:
+    """Return the matrix of a graph and k that is still in use somewhere, else make it."""
+    in_use: WeakKeyDictionary[NeighborGraph, WeakValueDictionary[int, sp.csr_array]]
+    in_use = WeakKeyDictionary()
+
+    @wraps(make)
+    def shared(graph: NeighborGraph, k: int) -> sp.csr_array:
+        matrices = in_use.setdefault(graph, WeakValueDictionary())
+        matrix = matrices.get(k)
+        if matrix is None:
+            matrix = matrices[k] = make(graph, k)
+        return matrix
+
+    return shared
+
+
+@_shared
 def adjacency(graph: NeighborGraph, k: int) -> sp.csr_array:
     """Return which rows share neighbours: symmetric 0/1 with unit diagonal, (n, n).
 
     Two distinct points are joined if one is among the ``k`` nearest points of the other; the first
-    row of each point stands for it.
+    row of each point stands for it. The matrix is shared by all who hold it: do not change it.
     """
     _, indices = graph.points
     k = min(k, indices.shape[1])
@@ -62,6 +82,7 @@ def adjacency(graph: NeighborGraph, k: int) -> sp.csr_array:
     return joined_pairs(rows, first[indices[:, :k].reshape(-1)], graph.n)
 
 
+@_shared
 def row_adjacency(graph: NeighborGraph, k: int) -> sp.csr_array:
     """Return the same between rows, for quantities that are means over all rows."""
     listed = graph.indices[:, :k]

@@ -1,11 +1,12 @@
 // The candidates of every row: who may still be a neighbour, and a bound of the k-th distance.
 //
 // A candidate lies between lower and upper. The row's bound U_i is the k-th smallest upper bound
-// seen so far; whoever lies beyond it is dropped. Errors are stored a thousandth too large, which
-// covers the float32 rounding of these bounds.
+// seen so far; whoever lies beyond it is dropped. The float32 rounding of these bounds, at most 3
+// units of |z| and 5 of the errors, is covered by what ROUNDED leaves over and by the thousandth by
+// which errors are stored too large.
 
-constexpr float ROUNDED_UP = 1.f + 1e-6f;
-constexpr float ROUNDED_DOWN = 1.f - 1e-6f;
+constexpr float ROUNDED_UP = 1.f + 1e-6f;    // 16 units
+constexpr float ROUNDED_DOWN = 1.f - 1e-6f;  // 17 units
 
 struct Candidate {
   float lower, upper;
@@ -43,8 +44,8 @@ class Candidates {
   // The distance of the w-th candidate has been measured.
   void set_exact(int64_t slot, int64_t w, double distance) {
     const float known = static_cast<float>(distance);
-    listed_[slot * capacity_ + w].lower = known * ROUNDED_DOWN;
-    listed_[slot * capacity_ + w].upper = known * ROUNDED_UP;
+    listed_[slot * capacity_ + w].lower = known * ROUNDED_DOWN - SMALLEST;
+    listed_[slot * capacity_ + w].upper = known * ROUNDED_UP + SMALLEST;
   }
 
   // Lower the bound to the k-th smallest upper bound and drop who lies beyond it.

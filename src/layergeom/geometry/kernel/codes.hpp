@@ -89,7 +89,8 @@ inline void lay(const int8_t* q, int64_t width, uint8_t* tile, int64_t column) {
 }
 
 // Store z (not yet divided by sqrt(size)) as the codes of one slot. `outside` bounds the error that
-// the row came with; ROUNDED is that of shift and mixing, relative to |z|.
+// the row came with; ROUNDED is that of shift and mixing (9 units) and of the gap (1), relative to
+// |z|, with room for what candidates round. The thousandth covers the sums of squares.
 inline void quantise(const float* z, int64_t size, float outside, int64_t slot, Codes& codes) {
   Lanes most = {};
   for (int64_t t = 0; t < codes.width; t += LANES) {
@@ -118,7 +119,8 @@ inline void quantise(const float* z, int64_t size, float outside, int64_t slot, 
     length += squares[lane];
   }
   const double unit = 1 / std::sqrt(static_cast<double>(size)), s = scale * unit;
-  const double rest = std::sqrt(total(lost)) + ROUNDED * std::sqrt(total(whole));
+  const double rest = std::sqrt(total(lost)) + ROUNDED * std::sqrt(total(whole)) +
+                      UNDERFLOW_OF_GAPS * std::sqrt(static_cast<double>(codes.width));
   codes.scale[slot] = s;
   codes.norm[slot] = s * s * static_cast<double>(length);
   codes.error[slot] = static_cast<float>((rest * unit + outside) * (1 + 1e-3));

@@ -37,7 +37,7 @@ class Ruler {
   float kth(int64_t k) {
     sorted_ = squares;
     std::nth_element(sorted_.begin(), sorted_.begin() + (k - 1), sorted_.end());
-    return static_cast<float>(std::sqrt(sorted_[k - 1])) * ROUNDED_UP;
+    return static_cast<float>(std::sqrt(sorted_[k - 1])) * ROUNDED_UP + SMALLEST;
   }
 
   // Write the k nearest, the lower row first where two are equal. False where a tie at the k-th
@@ -46,12 +46,12 @@ class Ruler {
     const size_t k = task.k, sorted = std::min(k + 1, squares.size());
     nearest_.clear();
     for (size_t w = 0; w < squares.size(); ++w)
-      nearest_.emplace_back(squares[w], task.row_of[candidates[w].other]);
+      nearest_.emplace_back(std::sqrt(squares[w]), task.row_of[candidates[w].other]);
     std::nth_element(nearest_.begin(), nearest_.begin() + (sorted - 1), nearest_.end());
     std::sort(nearest_.begin(), nearest_.begin() + sorted);
     const int64_t row = task.row_of[slot];
     for (size_t r = 0; r < k; ++r) {
-      task.distances[row * k + r] = std::sqrt(nearest_[r].first);
+      task.distances[row * k + r] = nearest_[r].first;
       task.indices[row * k + r] = nearest_[r].second;
     }
     const bool tied = sorted > k && nearest_[k].first == nearest_[k - 1].first;

@@ -1,7 +1,7 @@
 // AVX-512 VNNI: products of 6 rows by 64 columns, the filter on them, dots, exact distances.
 
-// products[r][c] = q_i . q_j for 6 rows and the 64 columns of a tile. Not inlined: beside other code the
-// compiler spills the accumulators.
+// products[r][c] = q_i . q_j for 6 rows and the 64 columns of a tile. Not inlined: beside other
+// code the compiler spills the accumulators.
 __attribute__((noinline)) void multiply(const Codes& codes, int64_t i, const uint8_t* tile,
                                         int32_t products[ROWS][COLUMNS]) {
   const int64_t width = codes.width;

@@ -78,6 +78,20 @@ Held* held(PyObject* capsule) {
   return static_cast<Held*>(PyCapsule_GetPointer(capsule, nullptr));
 }
 
+// Work without the interpreter's lock; false where memory did not suffice.
+template <typename Work>
+bool without_the_lock(Work work) {
+  bool enough = true;
+  Py_BEGIN_ALLOW_THREADS
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    enough = false;
+  }
+  Py_END_ALLOW_THREADS
+  return enough;
+}
+
 PyObject* instruction_sets(PyObject*, PyObject*) {
   PyObject* names = PyList_New(0);
   for (const InstructionSet* set : SETS) {
@@ -133,9 +147,10 @@ PyObject* encode(PyObject*, PyObject* args) {
   const auto* order = static_cast<const int32_t*>(buffers.take(row_of));
   const HeldCodes* into = held<HeldCodes>(capsule);
   if (PyErr_Occurred()) return nullptr;
-  Py_BEGIN_ALLOW_THREADS
-  into->set->encode(into->codes.get(), source, order, first, last, threads);
-  Py_END_ALLOW_THREADS
+  const bool enough = without_the_lock([&] {
+    into->set->encode(into->codes.get(), source, order, first, last, threads);
+  });
+  if (!enough) return PyErr_NoMemory();
   Py_RETURN_NONE;
 }
 
@@ -187,9 +202,9 @@ PyObject* advance(PyObject*, PyObject* args) {
   HeldSearch* search = held<HeldSearch>(capsule);
   if (search == nullptr) return nullptr;
   bool finished = false;
-  Py_BEGIN_ALLOW_THREADS
-  finished = search->search->advance(seconds, threads);
-  Py_END_ALLOW_THREADS
+  const bool enough =
+      without_the_lock([&] { finished = search->search->advance(seconds, threads); });
+  if (!enough) return PyErr_NoMemory();
   return PyFloat_FromDouble(finished ? 1. : std::min(0.999, search->search->done()));
 }
 

@@ -5,12 +5,28 @@
 // arrive, all true neighbours are among them and float64 decides, so that the result has the same
 // bits for any number of threads.
 
+// Do the work in this and other threads, in fewer where the system has no more; what one of them
+// could not do (memory) is thrown here.
 template <typename Work>
 inline void in_threads(int threads, Work work) {
+  std::mutex lock;
+  std::exception_ptr failure;
+  const auto guarded = [&] {
+    try {
+      work();
+    } catch (...) {
+      const std::lock_guard<std::mutex> guard(lock);
+      failure = std::current_exception();
+    }
+  };
   std::vector<std::thread> others;
-  for (int t = 1; t < threads; ++t) others.emplace_back(work);
-  work();
+  try {
+    while (static_cast<int>(others.size()) < threads - 1) others.emplace_back(guarded);
+  } catch (const std::system_error&) {
+  }
+  guarded();
   for (std::thread& other : others) other.join();
+  if (failure) std::rethrow_exception(failure);
 }
 
 class Search final : public Running {
@@ -258,7 +274,7 @@ class Search final : public Running {
     measure(slot, candidates_.count(slot), ruler);
     candidates_.tighten(slot);
     if (!candidates_.crowded(slot)) return;
-    candidates_.close(slot);  // that many at one distance: the caller has room for them
+    candidates_.close(slot);  // so many near one distance: all points will be measured
     task_.unsettled[task_.row_of[slot]] = 1;
   }
 
@@ -275,7 +291,10 @@ class Search final : public Running {
       const int64_t leaf = next_leaf_.fetch_add(1);
       if (leaf >= leaves_) return;
       for (int64_t slot = leaf * LEAF; slot < (leaf + 1) * LEAF; ++slot)
-        if (!candidates_.closed(slot)) settle(slot, ruler);
+        if (!candidates_.closed(slot))
+          settle(slot, ruler);
+        else if (task_.row_of[slot] >= 0 && task_.unsettled[task_.row_of[slot]])
+          settle_among_all(slot, ruler);
     } while (Clock::now() < end);
   }
 
@@ -293,6 +312,18 @@ class Search final : public Running {
     const int64_t possible = candidates_.within(slot, promising, ruler.kth(task_.k));
     ruler.measure(task_, slot, listed, promising, possible);
     task_.unsettled[task_.row_of[slot]] = !ruler.write(task_, slot, listed);
+  }
+
+  // Measure all points: the same bits as if the candidates had found room.
+  void settle_among_all(int64_t slot, Ruler& ruler) {
+    std::vector<Candidate> everyone;
+    const int64_t end = joined() ? task_.slots : task_.points_end;
+    for (int64_t other = 0; other < end; ++other)
+      if (other != slot && task_.row_of[other] >= 0 && admissible(slot, other))
+        everyone.push_back({0.f, 0.f, static_cast<int32_t>(other)});
+    ruler.squares.clear();
+    ruler.measure(task_, slot, everyone.data(), 0, everyone.size());
+    task_.unsettled[task_.row_of[slot]] = !ruler.write(task_, slot, everyone.data());
   }
 
   static constexpr int64_t NEIGHBORHOOD = 8;

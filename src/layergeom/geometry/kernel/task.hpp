@@ -9,13 +9,14 @@ constexpr int64_t LEAF = 192;   // slots that are worked on together: times of R
 constexpr int ROWS = 6;         // rows of the micro-kernel: 6 x 4 sums fill 24 of 32 registers
 constexpr int COLUMNS = 64;     // columns of the micro-kernel
 constexpr int LANES = 16;
-constexpr double ROUNDED = 1e-6;   // of |z|: float32 rounding of shift and mixing, 16 units
+constexpr double ROUNDED = 1e-6;   // of |z|, 16 units: shift, mixing and gap take 10, candidates 3
 constexpr float SLACK = 1e-6f;     // of |a|^2 + |b|^2: covers 8 units of float32 in the filter
 constexpr float SMALLEST = 1e-30f;  // least scale of a code; added to squares near zero
+constexpr double UNDERFLOW_OF_GAPS = 1e-18;  // float32 squares lose gaps below 1e-19
 constexpr float ROUNDER = 12582912.f;  // 1.5 2^23: adding it rounds a float32 to an integer
 constexpr int64_t SPAN = 1024;  // dimensions measured of one row after the other
 constexpr int64_t CALLED_AHEAD = 2048;  // bytes of a row
-constexpr double TINIEST = 0x1p-900;  // squares below this may have lost digits
+constexpr double TINIEST = 0x1p-450;  // squares of distances below this may have lost digits
 
 // Rows of one matrix as they came.
 struct Matrix {
