@@ -14,6 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     agree = True
     for layer in range(options.layers):
         X = layer_states(latent, layer, WIDTH)
-        (graph, told), cost = timing.measured(lambda X=X, before=before: _measure(X, before))
+        (graph, told), cost = timing.measured(partial(_measure, X, before))
         agree &= right(X, graph, layer)
         costs.append(cost)
         before = graph

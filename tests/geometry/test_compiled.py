@@ -224,6 +224,47 @@ def test_the_graph_is_the_same_without_the_kernel(monkeypatch):
     assert np.array_equal(with_kernel.point, without.point)
 
 
+@pytest.mark.parametrize("width", [100, 700, 3000])
+def test_what_float32_takes_from_a_projection_is_bounded(width):
+    X = hidden_states(400, width) + np.float32(30)
+    origin = X[0].astype(float)
+    basis = _compiled._principal(X, origin, 64)
+    values, norms = _compiled._projected(X, origin, basis)
+    exact = (X.astype(float) - origin.astype(np.float32).astype(float)) @ basis.astype(float)
+    lost = np.linalg.norm(values - exact, axis=1)
+    assert lost.max() > 0
+    assert (lost <= _compiled._product_error(width, 64) * norms).all()
+    assert (norms >= np.linalg.norm(X - origin, axis=1)).all()
+
+
+def test_queries_that_equal_a_point_are_settled_by_the_kernel():
+    X = hidden_states(600, 40)
+    found, left = _compiled.search(X, 4, None, asked=X[:200])
+    assert len(left) == 0
+    assert np.array_equal(found.indices[:, 0], np.arange(200))
+    assert (found.distances[:, 0] == 0).all()
+
+
+def test_threads_are_those_asked_for_or_one_for_each_physical_core(monkeypatch, tmp_path):
+    for cpu, siblings in ((0, "0,2"), (1, "1,3"), (2, "0,2"), (3, "1,3")):
+        folder = tmp_path / f"cpu{cpu}" / "topology"
+        folder.mkdir(parents=True)
+        (folder / "thread_siblings_list").write_text(f"{siblings}\n")
+    monkeypatch.setattr(_compiled, "TOPOLOGY", tmp_path)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3, 9}, raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert _compiled.threads() == 3  # of the ninth nothing is known
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert _compiled.threads() == 7
+
+
+def test_rows_too_wide_for_integer_sums_go_the_plain_way():
+    X = np.zeros((60, _compiled.WIDEST + 1), dtype=np.float32)
+    X[:, 0] = np.arange(60)
+    assert not _compiled.serves(X, 3)
+    assert _compiled.serves(X[:, 1:] + X[:, :1], 3)
+
+
 def test_progress_rises_to_all_rows(monkeypatch):
     monkeypatch.setattr(_compiled, "SLICE", 0.0)
     calls = []

@@ -11,7 +11,7 @@ from test_plain import CLOUDS, noise
 
 from layergeom import neighbor_graph, profile
 from layergeom.errors import GeometryWarning, InputError
-from layergeom.geometry import _device, _plain, _search
+from layergeom.geometry import _device, _device_points, _plain, _search
 from layergeom.layer import Settings
 from layergeom.measure import measure
 from layergeom.states.stored import stored_states
@@ -29,7 +29,7 @@ def through_torch(monkeypatch):
 
 
 def on_device(X, k, groups=None, passes=None):
-    return _device.search(_device.points(X, CPU), k, groups, None, CPU, passes)
+    return _device.search(_device_points.points(X, CPU), k, groups, None, CPU, passes)
 
 
 def finished(X, k, groups=None, passes=None):
@@ -185,7 +185,7 @@ def test_products_less_exact_than_assumed_are_found_out(monkeypatch, fraction):
     monkeypatch.setattr(
         _device._Codes, "_products", lambda self, code: exact(self, code) * (1 - fraction)
     )
-    with pytest.raises(_device.DeviceError, match="less exact than the proof assumes"):
+    with pytest.raises(_device_points.DeviceError, match="less exact than the proof assumes"):
         on_device(noise(500, 64).astype(np.float32), 5)
 
 
@@ -219,7 +219,7 @@ def test_blocks_are_halved_until_they_fit(monkeypatch):
 def test_small_rooms_change_nothing(monkeypatch):
     X = noise(300, 10)
     expected, _ = on_device(X, 6)
-    monkeypatch.setitem(_device.ROOM, "cpu", 5000)
+    monkeypatch.setitem(_device_points.ROOM, "cpu", 5000)
     same(on_device(X, 6)[0], expected)
 
 
@@ -232,13 +232,14 @@ def test_the_cpu_takes_over_with_a_warning_when_nothing_fits(monkeypatch, throug
     same(graph, neighbor_graph(X, 5))
 
 
-@pytest.mark.parametrize("function", ["all_differ", "search"])
-def test_the_cpu_takes_over_when_the_driver_fails(monkeypatch, through_torch, function):
+@pytest.mark.parametrize("also", [None, "all_differ"])
+def test_the_cpu_takes_over_when_the_driver_fails(monkeypatch, through_torch, also):
     def broken(*_):
-        raise _device.DeviceError("CUDA error: unspecified launch failure")
+        raise _device_points.DeviceError("CUDA error: unspecified launch failure")
 
-    for name in {function, "search"}:
-        monkeypatch.setattr(_device, name, broken)
+    monkeypatch.setattr(_device, "search", broken)
+    if also is not None:
+        monkeypatch.setattr(_device_points, also, broken)
     with pytest.warns(GeometryWarning, match="unspecified launch failure"):
         graph = neighbor_graph(noise(50, 3), 5, device="cuda")
     same(graph, neighbor_graph(noise(50, 3), 5))
@@ -282,13 +283,13 @@ def test_graphs_are_the_same_through_either_door(through_torch):
 
 def test_equal_rows_are_told_from_different_ones():
     X = noise(500, 7).astype(np.float32)
-    assert _device.all_differ(torch.tensor(X))
-    assert _device.all_differ(torch.tensor(X.astype(np.float64)))
+    assert _device_points.all_differ(torch.tensor(X))
+    assert _device_points.all_differ(torch.tensor(X.astype(np.float64)))
     X[:, 3] = 0
     X[400] = X[20]
     X[400, 3] = -0.0
-    assert not _device.all_differ(torch.tensor(X))
-    assert not _device.all_differ(torch.tensor(X.astype(np.float64)))
+    assert not _device_points.all_differ(torch.tensor(X))
+    assert not _device_points.all_differ(torch.tensor(X.astype(np.float64)))
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
@@ -296,7 +297,7 @@ def test_tensors_are_searched_where_they_lie(monkeypatch, dtype):
     X = torch.tensor(noise(200, 10)).to(dtype).requires_grad_()
     expected = neighbor_graph(X, 5)
     monkeypatch.setattr(_search, "place", lambda X, _: X.device)
-    monkeypatch.setattr(_device.arrays, "points", None)  # no copy on the CPU is made
+    monkeypatch.setattr(_device_points.arrays, "points", None)  # no copy on the CPU is made
     same(neighbor_graph(X, 5), expected)
     same(neighbor_graph(X.T.contiguous().T, 5), expected)
 
@@ -349,7 +350,7 @@ def test_a_device_that_is_not_here_is_an_error(monkeypatch, device, words):
 def test_the_cpu_by_name_is_the_cpu():
     assert _search.place(noise(3, 3), "cpu") is None
     assert _search.has_device("cpu")
-    assert _device.named("cpu") == CPU
+    assert _device_points.named("cpu") == CPU
 
 
 def test_settings_of_torch_are_given_back_even_after_an_error():

@@ -125,8 +125,8 @@ def test_blocks_and_threads_change_no_bit(name, monkeypatch):
     X = CLOUDS[name]
     whole = _plain.search(X, 6, None)
     runs = []
-    for entries in (1, 7 * len(X), (len(X) - 1) * len(X)):  # single rows; a last block of a few
-        monkeypatch.setattr(_plain, "BLOCK_ENTRIES", entries)
+    for rows in (0, 7, len(X) - 1):  # single rows; a last block of a few
+        monkeypatch.setattr(_plain, "BLOCK_BYTES", 4 * rows * max(X.shape))
         runs.append(_plain.search(X, 6, None))
     for threads in (1, 2):
         with threadpool_limits(threads):
@@ -153,8 +153,8 @@ def passes_taken(X, monkeypatch, k=5):
     taken = []
     real = _plain._pass
 
-    def counted(cloud, products, todo, *rest):
-        left = real(cloud, products, todo, *rest)
+    def counted(cloud, dtype, todo, *rest):
+        left = real(cloud, dtype, todo, *rest)
         taken.append((len(todo), len(left)))
         return left
 
@@ -186,7 +186,7 @@ def test_rows_that_float64_cannot_prove_are_measured_directly(monkeypatch):
 
 
 def test_progress_ends_at_all_rows(monkeypatch):
-    monkeypatch.setattr(_plain, "BLOCK_ENTRIES", 1000)
+    monkeypatch.setattr(_plain, "BLOCK_BYTES", 4000)
     calls = []
     _plain.search(noise(100, 3), 2, None, lambda done, total: calls.append((done, total)))
     assert calls[-1] == (100, 100)

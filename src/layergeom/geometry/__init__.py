@@ -18,6 +18,7 @@ from layergeom.geometry.overlap import (
     overlap_matrices,
     overlap_matrix,
 )
+from layergeom.geometry.queries import Neighbors, nearest_points, search_memory
 from layergeom.geometry.scales import Decimation, ScaleAnalysis, decimation, scale_analysis
 from layergeom.geometry.spectra import Spectrum, anisotropy, spectrum
 from layergeom.geometry.uncertainty import Estimate
@@ -28,6 +29,7 @@ __all__ = [
     "Estimate",
     "ImbalanceEstimate",
     "NeighborGraph",
+    "Neighbors",
     "OverlapEstimate",
     "ScaleAnalysis",
     "Spectrum",
@@ -38,12 +40,14 @@ __all__ = [
     "information_imbalance",
     "label_overlap",
     "label_overlaps",
+    "nearest_points",
     "neighbor_graph",
     "neighbor_way",
     "neighborhood_overlap",
     "overlap_matrices",
     "overlap_matrix",
     "scale_analysis",
+    "search_memory",
     "spectrum",
     "twonn",
 ]

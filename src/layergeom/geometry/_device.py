@@ -29,25 +29,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layergeom import arrays
-from layergeom.arrays import IntArray, Points
-from layergeom.errors import InputError
+from layergeom.arrays import IntArray
+from layergeom.geometry._device_points import DeviceError, failures, room, slices
 from layergeom.geometry._found import Found, Progress, power_of_two
 
-KINDS = ("cpu", "cuda", "mps")
-WIDER = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 GROUP = 32  # columns whose smallest bound stands for them in the first selection
 ALIGNED = 8  # codes are padded to it: the width that matrix units take
 LARGEST_CODE = 14  # exponent: below the largest float16
-ROOM = {"cuda": 1 << 30, "mps": 1 << 28, "cpu": 1 << 26}  # bytes of one block
 FEWEST_ROWS = 16  # of one block
 MARGIN = 1 + 1e-9  # rounding of the float64 sums themselves
 TINIEST = 2.0**-450  # float64 distances below this may have lost digits
 FLOOR = 2.0**-120  # underflow of one product of codes
-
-
-class DeviceError(Exception):
-    """The accelerator could not finish; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -64,78 +56,6 @@ HALF = Precision(torch.float16, torch.float32, 2.0**-22, lambda k: 4 + k // 4)
 SINGLE = Precision(torch.float32, torch.float32, 2.0**-22, lambda k: 8 + k // 4)
 DOUBLE = Precision(torch.float64, torch.float64, 2.0**-51, lambda k: 16 + k)
 PASSES = {"cpu": (HALF, DOUBLE), "cuda": (HALF, DOUBLE), "mps": (SINGLE,)}  # mps has no float64
-
-
-def named(device: str) -> torch.device:
-    """Return a device with its number.
-
-    Raises
-    ------
-    InputError
-        If it is of another kind, or not here.
-    """
-    if device.split(":")[0] not in KINDS:
-        raise InputError(f"device must be cpu, cuda, cuda:N or mps but is {device!r}.")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(
-            f"device={device!r} cannot be used here ({_first_line(error)}); leave device out to "
-            "search on the CPU."
-        ) from error
-
-
-def points(X: object, device: torch.device) -> Tensor:
-    """Return checked points where float64 is at hand: on the device, for mps on the CPU.
-
-    Raises
-    ------
-    InputError
-        As :func:`layergeom.arrays.points`.
-    DeviceError
-        If they do not fit.
-    """
-    place = torch.device("cpu") if device.type == "mps" else device
-    with _failures():
-        if isinstance(X, Tensor) and X.device == place and _clean(X):
-            return X.detach().to(WIDER.get(X.dtype, X.dtype)).contiguous()
-    checked = arrays.points(X)
-    with _failures():
-        uploaded = torch.empty(checked.shape, dtype=_dtype(checked), device=place)
-        for rows in _slices(len(checked), ROOM["cpu"] // checked[0].nbytes):
-            uploaded[rows] = torch.tensor(np.ascontiguousarray(checked[rows]))
-        return uploaded
-
-
-def _clean(X: Tensor) -> bool:
-    """Whether a tensor passes the check at the door as it is."""
-    known = X.dtype in (*WIDER, torch.float32, torch.float64)
-    if not known or X.ndim != 2 or len(X) < arrays.MIN_SAMPLES or X.shape[1] == 0:
-        return False
-    return math.isfinite(largest(X))
-
-
-def _dtype(X: Points) -> torch.dtype:
-    return torch.float32 if X.dtype == np.float32 else torch.float64
-
-
-def largest(X: Tensor) -> float:
-    """Return the largest absolute entry; nan where there is one."""
-    return float(torch.stack(X.detach().aminmax()).abs().max())
-
-
-def all_differ(X: Tensor) -> bool:
-    """Return True only if no two rows are equal: rows of different checksums differ."""
-    odd = np.random.default_rng(0).integers(1 << 62, size=X.shape[1]) * 2 + 1
-    with _failures():
-        weights = torch.from_numpy(odd).to(X.device)
-        word = torch.int32 if X.dtype == torch.float32 else torch.int64
-        sums = torch.empty(len(X), dtype=torch.int64, device=X.device)
-        for rows in _slices(len(X), ROOM[X.device.type] // (16 * X.shape[1])):
-            bits = (X[rows] + 0.0).view(word)  # -0.0 equals 0.0
-            sums[rows] = (bits * weights).sum(1)  # modulo 2^64
-        ordered = sums.sort().values
-        return not bool((ordered[1:] == ordered[:-1]).any())
 
 
 def search(
@@ -167,31 +87,18 @@ def search(
         the proof assumes.
     """
     with torch.no_grad(), _full_sums():
-        with _failures():
+        with failures():
             cloud, lists = _Cloud(X, groups, device), _Lists(X, k)
             todo = torch.arange(len(X), device=X.device)
         for precision in PASSES[device.type] if passes is None else passes:
             _pass(cloud, precision, todo, lists, progress)
-            with _failures():
+            with failures():
                 todo = todo[lists.unproved[todo]]
             if not len(todo):
                 break
             progress = None
-        with _failures():
+        with failures():
             return lists.found(cloud.scale)
-
-
-@contextmanager
-def _failures() -> Iterator[None]:
-    """Name the failures of the device, and no others."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise DeviceError(_first_line(error)) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).split("\n", maxsplit=1)[0].split(". ")[0].removesuffix(".")
 
 
 @contextmanager
@@ -215,7 +122,7 @@ class _Cloud:
     """The rows as they came, where float64 is at hand."""
 
     def __init__(self, X: Tensor, groups: IntArray | None, device: torch.device) -> None:
-        self.device, self.room = device, _room(device)
+        self.device, self.room = device, room(device)
         self.scale = power_of_two(torch.stack(X.aminmax()).cpu().numpy())
         self.X = X if self.scale == 1 else X.double() / self.scale
         sample = self.X[:: max(1, len(X) // 1000)].double()
@@ -226,29 +133,16 @@ class _Cloud:
 
     def shifted(self) -> Iterator[tuple[slice, Tensor]]:
         """Blocks of centred rows in float64."""
-        for rows in _slices(len(self.X), self.room // (32 * self.X.shape[1])):
+        for rows in slices(len(self.X), self.room // (32 * self.X.shape[1])):
             yield rows, self.X[rows].double() - self.centre
 
     def distances(self, rows: Tensor, others: Tensor) -> Tensor:
         """Distances from each row to its others by direct differences: (b, m)."""
         found = torch.empty(others.shape, dtype=torch.float64, device=self.X.device)
-        for part in _slices(len(rows), self.room // (12 * others.shape[1] * self.X.shape[1])):
+        for part in slices(len(rows), self.room // (12 * others.shape[1] * self.X.shape[1])):
             own = self.X[rows[part], None].double()
             torch.linalg.vector_norm(self.X[others[part]] - own, dim=2, out=found[part])
         return found
-
-
-def _room(device: torch.device) -> int:
-    """Bytes of one block: a fixed bound, and a quarter of the free memory where it is known."""
-    if device.type != "cuda":
-        return ROOM[device.type]
-    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return min(ROOM["cuda"], (torch.cuda.mem_get_info(device)[0] + unused) // 4)
-
-
-def _slices(n: int, size: int) -> Iterator[slice]:
-    for start in range(0, n, max(1, size)):
-        yield slice(start, min(start + max(1, size), n))
 
 
 class _Codes:
@@ -347,11 +241,11 @@ def _pass(
     """Write the rows ``todo``, by blocks that are halved when they do not fit."""
     n = len(cloud.X)
     m = min(lists.k + precision.spare(lists.k), n - 1)
-    with _failures():
+    with failures():
         codes = _Codes(cloud, precision)
     start, size = 0, min(codes.block_rows(m), len(todo))
     while start < len(todo):
-        with _failures():
+        with failures():
             settled = _settled(codes, todo[start : start + size], m, lists, size > FEWEST_ROWS)
         if not settled:
             size = max(FEWEST_ROWS, size // 2)

@@ -14,6 +14,7 @@ float64 products, and in the last resort through all direct differences.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,14 @@ import numpy.typing as npt
 from layergeom.arrays import BoolArray, FloatArray, IntArray, Points
 from layergeom.geometry._found import Found, Progress, centre, power_of_two
 
-BLOCK_ENTRIES = 5_000_000  # entries of one block of products: 20 MB in float32
+Rows: TypeAlias = npt.NDArray[np.floating]
+
+BLOCK_BYTES = 20_000_000  # of one block of products
+BLOCK_READS = 20_000_000_000  # bytes of points times rows of a block: a fraction of a second
+PRODUCT_BYTES = 5_000_000  # that a library of matrix products may keep
+CENTRED_ENTRIES = 1 << 17  # entries that are shifted together: they stay in the cache
+DIRECT_ENTRIES = 1 << 16  # entries of the differences taken together: they stay in the cache
+FEW = 2  # rows that are measured against all points sooner than products are prepared
 PROBE = 2048  # columns from which a row's first threshold is read
 TINIEST = 2.0**-900  # squares below this may have lost digits
 TINY = {np.dtype(np.float32): 2.0**-120, np.dtype(np.float64): 2.0**-1000}
@@ -39,40 +47,93 @@ def search(
     Distances are float64 direct differences; ties are listed by lower index. With ``groups``,
     rows of the same group are not neighbours.
     """
-    found = Found(np.full((len(X), k), np.inf), np.full((len(X), k), -1, dtype=np.int64), {})
+    found = _nothing(len(X), k)
     settle(X, groups, np.arange(len(X)) if queries is None else queries, found, progress)
     return found
 
 
+def search_for(
+    asked: Points,
+    X: Points,
+    k: int,
+    asked_groups: IntArray | None,
+    groups: IntArray | None,
+    progress: Progress | None = None,
+) -> Found:
+    """Return the exact ``k`` nearest rows of ``X`` to each row of ``asked``."""
+    found = _nothing(len(asked), k)
+    settle(X, groups, np.arange(len(asked)), found, progress, asked, asked_groups)
+    return found
+
+
+def _nothing(q: int, k: int) -> Found:
+    return Found(np.full((q, k), np.inf), np.full((q, k), -1, dtype=np.int64), {})
+
+
+def memory(n: int, width: int, queries: int = 0) -> int:
+    """Return the bytes that a search takes beyond its rows and lists, at most.
+
+    The points in float32, two blocks of bounds, the rows that ask in one of them, and what the
+    matrix product keeps for itself.
+    """
+    rows = min(queries or n, BLOCK_BYTES // (4 * max(n, width)) + 1)
+    return 4 * n * width + 32 * n + rows * (8 * n + 12 * width) + PRODUCT_BYTES
+
+
 def settle(
-    X: Points, groups: IntArray | None, todo: IntArray, found: Found, progress: Progress | None
+    X: Points,
+    groups: IntArray | None,
+    todo: IntArray,
+    found: Found,
+    progress: Progress | None,
+    asked: Points | None = None,
+    asked_groups: IntArray | None = None,
 ) -> None:
-    """Write the rows ``todo`` of ``found``."""
-    cloud, k = _Cloud(X, groups), found.indices.shape[1]
+    """Write the rows ``todo`` of ``found``: of ``asked`` if it is given, else of ``X`` itself."""
+    cloud, k = _Cloud(X, groups, asked, asked_groups), found.indices.shape[1]
     for dtype, spare in ((np.float32, 8 + k // 8), (np.float64, 24 + 2 * k)):
-        if len(todo):
-            products = _Products(cloud, np.dtype(dtype))
-            todo = _pass(cloud, products, todo, k + spare, found, progress)
-    for row in todo:
+        if len(todo) > FEW:
+            todo = _pass(cloud, np.dtype(dtype), todo, k + spare, found, progress)
+            progress = None
+    for row in todo.tolist():
         everyone = cloud.admissible(row)
         _settle(found, row, everyone, cloud.distances(row, everyone))
+        if progress is not None:
+            progress(row + 1, len(cloud.asked))
 
 
 class _Cloud:
-    """The points, shifted and scaled so that no square overflows."""
+    """The points and who asks for them, shifted and scaled so that no square overflows."""
 
-    def __init__(self, X: Points, groups: IntArray | None) -> None:
-        self.X, self.groups = X, groups
-        self.scale = power_of_two(X)
+    def __init__(
+        self,
+        X: Points,
+        groups: IntArray | None,
+        asked: Points | None = None,
+        asked_groups: IntArray | None = None,
+    ) -> None:
+        self.X, self.groups, self.joined = X, groups, asked is None
+        self.asked = X if asked is None else asked
+        self.asked_groups = groups if asked is None else asked_groups
+        extremes = [[m.min(), m.max()] for m in ((X,) if asked is None else (X, asked))]
+        self.scale = power_of_two(np.array(extremes))
         self.centre = centre(X, self.scale)
 
-    def centred(self, rows: slice) -> FloatArray:
-        return self.X[rows].astype(np.float64) / self.scale - self.centre
+    def centred(self, rows: Points) -> FloatArray:
+        centred: FloatArray = rows.astype(np.float64)
+        centred /= self.scale
+        centred -= self.centre
+        return centred
 
     def distances(self, row: int, others: IntArray) -> FloatArray:
         """Distances from one row to others by direct differences: (m,)."""
+        step = max(1, DIRECT_ENTRIES // self.X.shape[1])
+        starts = range(0, max(1, len(others)), step)
+        return np.concatenate([self._direct(row, others[i : i + step]) for i in starts])
+
+    def _direct(self, row: int, others: IntArray) -> FloatArray:
         difference = self.X[others].astype(np.float64)
-        difference -= self.X[row].astype(np.float64)
+        difference -= self.asked[row].astype(np.float64)
         if self.scale != 1.0:
             return _lengths(difference)
         squared = np.einsum("ij,ij->i", difference, difference)
@@ -80,9 +141,10 @@ class _Cloud:
 
     def admissible(self, row: int) -> IntArray:
         keep = np.ones(len(self.X), dtype=bool)
-        if self.groups is not None:
-            keep = self.groups != self.groups[row]
-        keep[row] = False
+        if self.groups is not None and self.asked_groups is not None:
+            keep = self.groups != self.asked_groups[row]
+        if self.joined:
+            keep[row] = False
         return np.flatnonzero(keep)
 
 
@@ -100,58 +162,71 @@ class _Products:
         n, width = cloud.X.shape
         self.cloud, self.dtype = cloud, dtype
         self.Y = np.empty((n, width), dtype=dtype)
-        for start in range(0, n, 4096):
-            rows = slice(start, start + 4096)
-            self.Y[rows] = cloud.centred(rows)
-        unit = float(np.finfo(dtype).eps) / 2
-        slack = 2 * width * unit + 16 * unit
-        norms = np.einsum("ij,ij->i", self.Y, self.Y, dtype=np.float64)
-        self.half: npt.NDArray[np.floating] = (0.5 * (1 - slack) * norms).astype(dtype)
+        step = max(1, CENTRED_ENTRIES // width)
+        for start in range(0, n, step):
+            rows = slice(start, start + step)
+            self.Y[rows] = cloud.centred(cloud.X[rows])
+        self.half = self._half(self.Y)
         self.floor = TINY[dtype] * width
 
-    def lower(self, rows: IntArray) -> npt.NDArray[np.floating]:
+    def _half(self, centred: Rows) -> Rows:
+        """Half of (1 - c) |x|²: (m,)."""
+        unit = float(np.finfo(self.dtype).eps) / 2
+        slack = 2 * centred.shape[1] * unit + 16 * unit
+        norms = np.einsum("ij,ij->i", centred, centred, dtype=np.float64)
+        return np.asarray(0.5 * (1 - slack) * norms, dtype=self.dtype)
+
+    def _asked(self, rows: IntArray) -> Rows:
+        return self.cloud.centred(self.cloud.asked[rows]).astype(self.dtype)
+
+    def own(self, rows: IntArray) -> Rows:
+        """Half of (1 - c) |x|² of rows that ask: (b,)."""
+        return self._half(self._asked(rows))
+
+    def lower(self, rows: IntArray) -> Rows:
         """Half the lower bounds without the row's own term: (b, n); inadmissible pairs are inf."""
-        block = self.Y[rows] @ self.Y.T
+        cloud = self.cloud
+        block = self._asked(rows) @ self.Y.T
         np.subtract(self.half[None, :], block, out=block)
-        block[np.arange(len(rows)), rows] = np.inf
-        if self.cloud.groups is not None:
-            groups = self.cloud.groups
-            block[groups[rows][:, None] == groups[None, :]] = np.inf
+        if cloud.joined:
+            block[np.arange(len(rows)), rows] = np.inf
+        if cloud.groups is not None and cloud.asked_groups is not None:
+            block[cloud.asked_groups[rows][:, None] == cloud.groups[None, :]] = np.inf
         return block
 
 
-def _blocks(rows: IntArray, n: int) -> Iterator[IntArray]:
-    size = max(1, BLOCK_ENTRIES // n)
+def _blocks(rows: IntArray, Y: Rows) -> Iterator[IntArray]:
+    """Cut rows so that neither their products with ``Y`` nor the time that these take are large."""
+    size = max(1, min(BLOCK_BYTES // (Y.itemsize * max(Y.shape)), BLOCK_READS // Y.nbytes))
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
 
 def _pass(
     cloud: _Cloud,
-    products: _Products,
+    dtype: np.dtype[np.floating],
     todo: IntArray,
     m: int,
     found: Found,
     progress: Progress | None,
 ) -> IntArray:
     """Settle the rows that ``m`` candidates prove; return the others."""
-    n, left = len(cloud.X), []
-    m = min(m, n - 1)
-    for rows in _blocks(todo, n):
-        lower = products.lower(rows)
-        for row, bounds in zip(rows.tolist(), lower, strict=True):
-            candidates, cut = _smallest(bounds, m)
+    products, left = _Products(cloud, dtype), []
+    for rows in _blocks(todo, products.Y):
+        bounded = zip(rows.tolist(), products.lower(rows), products.own(rows), strict=True)
+        for row, bounds, own in bounded:
+            candidates, cut = _smallest(bounds, min(m, len(cloud.X)))
             distances = cloud.distances(row, candidates)
-            first_left_out = 2 * (cut + float(products.half[row])) - products.floor
+            first_left_out = 2 * (cut + float(own)) - products.floor
             beyond = np.sqrt(max(first_left_out, 0.0)) * cloud.scale
             if _settle(found, row, candidates, distances, beyond):
                 left.append(row)
         if progress is not None:
-            progress(int(rows[-1]) + 1, n)
+            progress(int(rows[-1]) + 1, len(cloud.asked))
     return np.array(left, dtype=np.int64)
 
 
-def _smallest(bounds: npt.NDArray[np.floating], m: int) -> tuple[IntArray, float]:
+def _smallest(bounds: Rows, m: int) -> tuple[IntArray, float]:
     """Return the finite entries among the ``m`` smallest, and a bound on those left out."""
     chosen = np.arange(len(bounds))
     if len(bounds) > 2 * PROBE and m < PROBE // 4:
@@ -221,7 +296,7 @@ def distances_at_ranks(
     distances = np.empty((len(queries), len(ranks)))
     fellows = np.empty((len(ranks), len(queries), len(queries)), dtype=bool)
     done = 0
-    for rows in _blocks(queries, 2 * len(X)):
+    for rows in _blocks(queries, products.Y):
         squared = norms[rows][:, None] + norms[None, :] - 2 * (products.Y[rows] @ products.Y.T)
         squared[np.arange(len(rows)), rows] = np.inf
         at = np.partition(squared, ranks - 1, axis=1)[:, ranks - 1]

@@ -32,6 +32,31 @@ def search(X: Points, k: int, groups: IntArray | None, progress: Progress | None
     return found
 
 
+def search_for(
+    asked: Points,
+    X: Points,
+    k: int,
+    asked_groups: IntArray | None,
+    groups: IntArray | None,
+    progress: Progress | None = None,
+) -> Found:
+    """Return the exact ``k`` nearest rows of ``X`` to each row of ``asked``, of the same type."""
+    if not _compiled.serves(X, k, asked):
+        return _plain.search_for(asked, X, k, asked_groups, groups, progress)
+    found, left = _compiled.search(X, k, groups, progress, asked, asked_groups)
+    if len(left):
+        _plain.settle(X, groups, left, found, None, asked, asked_groups)
+    return found
+
+
+def memory(n: int, width: int, k: int, queries: int = 0) -> int:
+    """Return the bytes that a search takes beyond its rows and lists, at most."""
+    asked = (queries,) if queries else ()
+    if not _compiled.suits(n, *asked, k=k):
+        return _plain.memory(n, width, queries)
+    return _compiled.memory(n, width, k, queries)
+
+
 class Cloud:
     """Checked points in the place where they are searched.
 
@@ -63,22 +88,22 @@ class Cloud:
         """Return True only if no two rows are equal, where an accelerator can tell."""
         if self.device is None:
             return False
-        from layergeom.geometry import _device
+        from layergeom.geometry import _device_points
 
         try:
-            return _device.all_differ(self.rows)
-        except _device.DeviceError:
+            return _device_points.all_differ(self.rows)
+        except _device_points.DeviceError:
             return False  # the search will say why it leaves the device
 
     def search(self, k: int, groups: IntArray | None, progress: Progress | None = None) -> Found:
         """Return the same lists as :func:`search`; a device that fails is left with a warning."""
         if self.device is None:
             return search(self.host, k, groups, progress)
-        from layergeom.geometry import _device
+        from layergeom.geometry import _device, _device_points
 
         try:
             found, left = _device.search(self.rows, k, groups, progress, self.device)
-        except _device.DeviceError as reason:
+        except _device_points.DeviceError as reason:
             _warn_left(self.device, reason)
             return search(self.host, k, groups, progress)
         if 2 * len(left) > len(self):
@@ -98,11 +123,11 @@ def cloud(X: object, device: str | None) -> Cloud:
     there = place(X, device)
     if there is None:
         return Cloud(arrays.points(X))
-    from layergeom.geometry import _device
+    from layergeom.geometry import _device_points
 
     try:
-        return Cloud(_device.points(X, there), there)
-    except _device.DeviceError as reason:
+        return Cloud(_device_points.points(X, there), there)
+    except _device_points.DeviceError as reason:
         _warn_left(there, reason)
         return Cloud(arrays.points(X))
 
@@ -129,9 +154,9 @@ def place(X: object, device: str | None) -> Any:
         return own if getattr(own, "type", None) in WAYS else None
     if str(device) == "cpu":
         return None
-    from layergeom.geometry import _device
+    from layergeom.geometry import _device_points
 
-    return _device.named(str(device))
+    return _device_points.named(str(device))
 
 
 def has_device(device: str) -> bool:

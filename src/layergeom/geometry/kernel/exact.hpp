@@ -41,7 +41,7 @@ class Ruler {
   }
 
   // Write the k nearest, the lower row first where two are equal. False where a tie at the k-th
-  // distance or distances next to nothing ask for more care.
+  // distance asks for more care, or distances next to nothing (float32 has none that are lost).
   bool write(const Task& task, int64_t slot, const Candidate* candidates) {
     const size_t k = task.k, sorted = std::min(k + 1, squares.size());
     nearest_.clear();
@@ -55,7 +55,7 @@ class Ruler {
       task.indices[row * k + r] = nearest_[r].second;
     }
     const bool tied = sorted > k && nearest_[k].first == nearest_[k - 1].first;
-    return !tied && nearest_[0].first >= TINIEST;
+    return !tied && (task.points.single || nearest_[0].first >= TINIEST);
   }
 
  private:
