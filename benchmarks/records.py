@@ -41,11 +41,15 @@ def read(paths: Iterable[Path]) -> list[Record]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             try:
                 record = json.loads(line)
-                record["time"], record["case"]["name"], record["peer"], record["status"]
+                record["time"], record["job"] if "job" in record else _of_case(record)
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(f"{path.name}, line {number} is not a record: {error}") from error
             found.append(record)
     return sorted(found, key=lambda r: str(r["time"]))
+
+
+def _of_case(record: Record) -> tuple[object, ...]:
+    return record["case"]["name"], record["peer"], record["status"]
 
 
 def now() -> str:
