@@ -320,7 +320,9 @@ def test_progress_rises_to_all_queries(way, monkeypatch, q):
 
 WITHOUT_KERNEL = "from layergeom.geometry import _compiled; _compiled.kernel = lambda: None\n"
 INTERRUPTED = """
+import signal
 import numpy as np, layergeom
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background ignore it
 rng = np.random.default_rng(0)
 points, queries = rng.standard_normal((2, 60_000, 64), dtype=np.float32)
 layergeom.nearest_points(queries, points, 30, progress=lambda *at: print("begun", flush=True))
