@@ -153,8 +153,9 @@ def profile(
         mapping from layer to (n, D) array, a list of arrays, or a file or folder of them.
     data : path, list or dataset, optional
         What the model is run on.
-    labels, exclude : column name, file or sequence, optional
-        Class of each row for the label overlap; finer groups whose members are no neighbours.
+    labels, exclude : column name, file, "file:column" or sequence, optional
+        Class of each row for the label overlap; finer groups whose members are no neighbours. Of
+        SCOPe or CATH codes a level: ``labels="superfamily", exclude="family"``.
     text_column, max_samples, seed
         How data are read and sampled; at most 20,000 rows unless ``max_samples`` says otherwise.
     k : int
@@ -259,10 +260,14 @@ def _given(
     hidden = stored_states(states, store)
     from layergeom.states.labels import labels_of_rows
 
-    classes, notes = labels_of_rows(labels, hidden.ids, "labels")
-    groups, more = labels_of_rows(exclude, hidden.ids, "exclude")
-    hidden = replace(hidden, warnings=(*hidden.warnings, *notes, *more))
-    return hidden, (classes, groups)
+    classes = labels_of_rows(labels, hidden.ids, "labels")
+    groups = labels_of_rows(exclude, hidden.ids, "exclude")
+    hidden = replace(
+        hidden,
+        warnings=(*hidden.warnings, *classes.notes, *groups.notes),
+        counts={**hidden.counts, **classes.counts, **groups.counts},
+    )
+    return hidden, (classes.labels, groups.labels)
 
 
 def dynamics(

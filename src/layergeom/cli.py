@@ -38,7 +38,10 @@ app = typer.Typer(
 Out = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 LabelsFrom = Annotated[
-    str | None, typer.Option(help="Column of DATA, or file with one label per line or id,label.")
+    str | None,
+    typer.Option(
+        help="Column of DATA, file of labels or of id,label, or FILE:COLUMN (also :superfamily)."
+    ),
 ]
 ExcludeFrom = Annotated[
     str | None,
@@ -87,7 +90,8 @@ def demo(out: Out = Path("layergeom-demo"), as_json: AsJson = False) -> None:
 def run(
     model: Annotated[str | None, typer.Argument(help="Hub id or local folder.")] = None,
     data: Annotated[
-        str | None, typer.Argument(help="Texts: .txt, .jsonl, .csv, .tsv (also .gz).")
+        str | None,
+        typer.Argument(help="Texts .txt .jsonl .csv .tsv, sequences .fasta (or .gz), tokens .npz."),
     ] = None,
     states: Annotated[
         str | None, typer.Option(help="Stored hidden states in place of MODEL and DATA.")

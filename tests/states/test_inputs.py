@@ -192,6 +192,14 @@ def test_sampling_is_balanced_as_far_as_the_classes_reach():
     assert "balanced over 3 labels" in samples.notes[0]
 
 
+def test_more_labels_than_a_sample_can_hold_leave_it_random():
+    """Equal shares would take one row of each class, and no row could find its label."""
+    classes = ["big"] * 50 + [f"alone {i}" for i in range(50)]
+    samples = read_samples([f"t{i}" for i in range(100)], labels=classes, max_samples=40)
+    assert Counter(samples.labels)["big"] > 10
+    assert "(seed 0, too few rows to be balanced over 51 labels)" in samples.notes[0]
+
+
 def test_a_folder_or_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"There is no file"):
         read_samples(tmp_path / "x.txt")

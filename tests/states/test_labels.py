@@ -16,11 +16,11 @@ def labels(source, role="labels"):
 
 
 def test_no_labels():
-    assert labels(None) == (None, ())
+    assert labels(None) == (None, (), {})
 
 
 def test_a_column_with_a_missing_label():
-    assert labels("topic") == (("a", None, "b"), ())
+    assert labels("topic") == (("a", None, "b"), (), {"labels_missing": 1})
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_a_file_with_a_label_per_line(tmp_path):
 
 def test_one_column_with_and_without_header(tmp_path):
     (tmp_path / "y.csv").write_text("a\nb\na\n")
-    assert labels(tmp_path / "y.csv") == (("a", "b", "a"), ())
+    assert labels(tmp_path / "y.csv")[:2] == (("a", "b", "a"), ())
     (tmp_path / "y.csv").write_text("class\na\nb\na\n")
-    found, notes = labels(tmp_path / "y.csv")
+    found, notes, _ = labels(tmp_path / "y.csv")
     assert found == ("a", "b", "a")
     assert "'class', was read as the header" in notes[0]
 
@@ -88,9 +88,13 @@ def test_one_column_with_and_without_header(tmp_path):
 @pytest.mark.parametrize("header", ["id\tlabel\n", "name\tfamily\n", ""])
 def test_ids_and_labels_in_any_order(tmp_path, header):
     (tmp_path / "y.tsv").write_text(f"{header}r\tc\np\ta\nelse\tx\n")
-    found, notes = labels(tmp_path / "y.tsv", "exclude")
+    found, notes, counts = labels(tmp_path / "y.tsv", "exclude")
     assert found == ("a", None, "c")
-    assert "1 of 3 samples have no exclude in y.tsv." in notes
+    assert notes[-2:] == (
+        "1 of 3 samples have no exclude in y.tsv: 'q'.",
+        "1 ids of y.tsv are no sample's: 'else'.",
+    )
+    assert counts == {"exclude_missing": 1, "exclude_unused": 1}
 
 
 def test_more_columns_need_names(tmp_path):
@@ -104,7 +108,7 @@ def test_more_columns_need_names(tmp_path):
 def test_ids_that_do_not_fit(tmp_path):
     (tmp_path / "y.csv").write_text("id,label\n1,a\n2,b\n")
     with pytest.raises(
-        InputError, match=r"none of the 3 samples: its first id is '1', theirs is 'p'"
+        InputError, match=r"none of the 3 samples: its ids are '1', '2', theirs 'p', 'q', 'r'"
     ):
         labels(tmp_path / "y.csv")
     (tmp_path / "y.csv").write_text("id,label\np,a\np,b\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from layergeom.errors import InputError
 from layergeom.states.blocks import Block
 from layergeom.states.hidden import LayerName
-from layergeom.states.hooks import tapped, tensor_of, untouched
+from layergeom.states.hooks import lead_of, tapped, tensor_of, untouched
+from layergeom.states.patches import PIXELS, entrance, image_shape, in_order
 
 if TYPE_CHECKING:
     import torch
@@ -36,21 +38,27 @@ class Anatomy:
         Path of the module that turns the last block's output into the network's output.
     causal : bool
         True if a token's states do not depend on later tokens (a decoder).
+    positions : int or None
+        Tokens per image; None if the network takes token ids.
+    special : int
+        Tokens before those of the patches (CLS, registers).
     """
 
     names: tuple[LayerName, ...]
     widths: tuple[int, ...]
     final_norm: str | None
     causal: bool
+    positions: int | None = None
+    special: int = 0
 
 
 def dissect(network: nn.Module, blocks: tuple[Block, ...]) -> Anatomy:
-    """Run two short sequences through the network and see what equals what.
+    """Run two short sequences, or images, through the network and see what equals what.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Takes ``input_ids``; left exactly as it was.
+        Takes ``input_ids`` or ``pixel_values``; left exactly as it was.
     blocks : tuple of Block
         Its main stack.
 
@@ -63,7 +71,7 @@ def dissect(network: nn.Module, blocks: tuple[Block, ...]) -> Anatomy:
     Raises
     ------
     InputError
-        If the network does not take token ids, or its blocks do not give (batch, T, D) states.
+        If the network runs on neither, or its blocks do not give (batch, T, D) states.
     """
     trial = _trial(network, blocks)
     paths = _paths(trial, blocks)
@@ -83,20 +91,24 @@ def dissect(network: nn.Module, blocks: tuple[Block, ...]) -> Anatomy:
         names.append(LayerName("final", 1.0, at, norm, count, True))
         states.append(trial.output)
     widths = tuple(tensor.shape[-1] for tensor in states)
-    return Anatomy(tuple(names), widths, norm, _causal(network, trial))
+    causal = _causal(network, trial)
+    if entrance(network) != PIXELS:
+        return Anatomy(tuple(names), widths, norm, causal)
+    positions = states[0].shape[1]
+    return Anatomy(tuple(names), widths, norm, causal, positions, positions - trial.patches)
 
 
-def call(network: nn.Module, ids: torch.Tensor, mask: torch.Tensor, **options: Any) -> Any:
+def call(network: nn.Module, inputs: torch.Tensor, mask: torch.Tensor, **options: Any) -> Any:
     """Call the network with those of its arguments that it names, without a cache.
 
     Parameters
     ----------
     network : torch.nn.Module
         The network without its head.
-    ids : Tensor of int64, shape (batch, T)
-        Token ids.
+    inputs : Tensor of int64, shape (batch, T), or of float, shape (batch, channels, h, w)
+        Token ids, or pixels in place of them.
     mask : Tensor of int64, shape (batch, T)
-        1 for real tokens.
+        1 for real tokens; pixels need none.
     **options
         Further arguments, passed on in any case.
 
@@ -106,11 +118,17 @@ def call(network: nn.Module, ids: torch.Tensor, mask: torch.Tensor, **options: A
         What the network returns.
     """
     accepted = inspect.signature(network.forward).parameters
-    if "input_ids" not in accepted:
-        return network(ids, **options)
-    wanted = {"attention_mask": mask, "use_cache": False, "return_dict": True}
-    named = {name: value for name, value in wanted.items() if name in accepted}
-    return network(input_ids=ids, **named, **options)
+    name = entrance(network)
+    if name not in accepted:
+        return network(inputs, **options)
+    wanted: dict[str, Any] = {"use_cache": False, "return_dict": True}
+    if name != PIXELS:
+        wanted["attention_mask"] = mask
+    else:
+        inputs = inputs.to(next(network.parameters()).dtype)
+        wanted["noise"] = in_order(inputs, network.config)
+    named = {key: value for key, value in wanted.items() if key in accepted}
+    return network(**{name: inputs}, **named, **options)
 
 
 def device_of(network: nn.Module) -> torch.device:
@@ -128,12 +146,18 @@ class _Trial:
     hidden_states: tuple[torch.Tensor, ...]
     entry: str | None
     norm: str | None
+    patches: int
 
 
-def trial_ids(network: Any) -> torch.Tensor:
-    """Return two short sequences of valid token ids, shape (2, T)."""
+def trial_inputs(network: Any) -> torch.Tensor:
+    """Return two short sequences of valid token ids, shape (2, T), or two images."""
     import torch
 
+    if entrance(network) == PIXELS:
+        shape = (2, *image_shape(network))
+        first = next(network.parameters())
+        waves = torch.sin(torch.arange(math.prod(shape)) * 0.7)
+        return waves.reshape(shape).to(first.device, first.dtype)
     embeddings = (
         network.get_input_embeddings() if hasattr(network, "get_input_embeddings") else None
     )
@@ -145,7 +169,7 @@ def trial_ids(network: Any) -> torch.Tensor:
 def _trial(network: nn.Module, blocks: tuple[Block, ...]) -> _Trial:
     import torch
 
-    ids = trial_ids(network)
+    ids = trial_inputs(network)
     states: dict[int, torch.Tensor] = {}
     called: list[nn.Module] = []
     after: list[tuple[str, torch.Tensor]] = []
@@ -162,39 +186,41 @@ def _trial(network: nn.Module, blocks: tuple[Block, ...]) -> _Trial:
             block.module.register_forward_hook(lambda part, *_: called.append(part))
         for path, part in network.named_modules():
             if path and id(part) not in inner:
-                part.register_forward_hook(_keep(path, after))
+                part.register_forward_hook(_keep(path, after, lead_of(network)))
         try:
             output = call(network, ids, torch.ones_like(ids), **_asking(network))
         except (TypeError, ValueError, RuntimeError, IndexError) as error:
             raise InputError(
-                f"A {type(network).__name__} does not run on token ids alone ({error}); extract "
-                "its states yourself and give them as arrays."
+                f"A {type(network).__name__} does not run on {entrance(network)} alone ({error}); "
+                "extract its states yourself and give them as arrays."
             ) from error
     hidden = getattr(output, "hidden_states", None) or ()
     final = tensor_of(output, type(network).__name__)
     norm = next((path for path, tensor in after if _same(tensor, final)), None)
     # the outermost module that gives the first block's input
     entry = next((path for path, tensor in reversed(after) if _same(tensor, states[0])), None)
-    return _Trial(states, tuple(called), final, tuple(hidden), entry, norm)
+    grids = (tensor.shape[-2] * tensor.shape[-1] for _, tensor in after if tensor.ndim == 4)
+    patches = next(grids, final.shape[1])
+    return _Trial(states, tuple(called), final, tuple(hidden), entry, norm, patches)
 
 
 def _causal(network: nn.Module, trial: _Trial) -> bool:
     """See whether another last token changes the states of the tokens before it."""
     import torch
 
-    ids = trial_ids(network)
-    ids[:, -1] = ids[:, 0]
+    ids = trial_inputs(network)
+    ids[..., -1] = ids[..., 0]
     with untouched(network):
         output = tensor_of(call(network, ids, torch.ones_like(ids)), type(network).__name__)
     return _same(output[:, :-1], trial.output[:, :-1])
 
 
-def _keep(path: str, after: list[tuple[str, torch.Tensor]]) -> Any:
+def _keep(path: str, after: list[tuple[str, torch.Tensor]], lead: int) -> Any:
     import torch
 
     def hook(_part: nn.Module, _args: Any, output: Any) -> None:
         if isinstance(output, torch.Tensor):
-            after.append((path, output))
+            after.append((path, output[:, lead:] if lead and output.ndim == 3 else output))
 
     return hook
 
@@ -203,14 +229,19 @@ def _asking(network: nn.Module) -> dict[str, Any]:
     """Ask for hidden_states, where the network is one of transformers'."""
     from transformers import PreTrainedModel
 
-    return {"output_hidden_states": True} if isinstance(network, PreTrainedModel) else {}
+    from layergeom.states.decoders import Decoder
+
+    known = isinstance(network, (PreTrainedModel, Decoder))
+    return {"output_hidden_states": True} if known else {}
 
 
 def _checked(tensor: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
-    if tensor.ndim != 3 or tensor.shape[:2] != ids.shape:
+    shape = ids.shape if ids.ndim == 2 else ids.shape[:1]
+    if tensor.ndim != 3 or tensor.shape[: len(shape)] != shape:
         raise InputError(
-            f"The blocks give states of shape {tuple(tensor.shape)} for {tuple(ids.shape)} tokens, "
-            "but (batch, tokens, features) is needed; extract the states yourself and give arrays."
+            f"The blocks give states of shape {tuple(tensor.shape)} for inputs of "
+            f"{tuple(ids.shape)}, but (batch, tokens, features) is needed; extract the states "
+            "yourself and give arrays."
         )
     return tensor
 

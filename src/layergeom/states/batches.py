@@ -26,8 +26,8 @@ class Sequences:
 
     Parameters
     ----------
-    ids : tuple of int64 arrays
-        What the network is fed.
+    ids : tuple of int64 arrays, or of float32 arrays (channels, height, width)
+        What the network is fed: token ids, or an image.
     counted : tuple of bool arrays
         The tokens that enter the pooling.
     rows : tuple of int
@@ -38,7 +38,7 @@ class Sequences:
         Tokens that the tokenizer does not know.
     """
 
-    ids: tuple[IntArray, ...]
+    ids: tuple[Any, ...]
     counted: tuple[BoolArray, ...]
     rows: tuple[int, ...]
     truncated: tuple[int, ...] = ()
@@ -48,7 +48,7 @@ class Sequences:
     @property
     def tokens(self) -> int:
         """Number of tokens fed."""
-        return sum(map(len, self.ids))
+        return sum(map(len, self.counted))
 
     @property
     def hashes(self) -> tuple[str, ...]:
@@ -100,16 +100,32 @@ class Wording:
     prompt_counts: bool = True
 
 
+@dataclass(frozen=True)
+class Padding:
+    """The token that fills up rows.
+
+    Parameters
+    ----------
+    code : int
+        Its id.
+    shared : bool
+        It also begins or ends sequences, as where a tokenizer pads with its end token.
+    """
+
+    code: int
+    shared: bool
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Right-padded rows of similar length.
+    """Right-padded rows of similar length, or images.
 
     Parameters
     ----------
     rows : int64 array, shape (batch,)
         Places in the result.
     ids, attention : Tensor of int64, shape (batch, T)
-        Token ids and 1 for real tokens.
+        Token ids (images: float32 pixels) and 1 for real tokens.
     counted : Tensor of bool, shape (batch, T)
         Tokens that enter the pooling.
     """
@@ -170,9 +186,13 @@ def tokenize(
 
 
 def check_tokens(
-    items: Sequence[Any], names: Sequence[str], vocabulary: int | None, limits: Limits
+    items: Sequence[Any],
+    names: Sequence[str],
+    vocabulary: int | None,
+    limits: Limits,
+    padding: Padding | None = None,
 ) -> Sequences:
-    """Take token ids as they are: every position counts.
+    """Take token ids as they are, without padding at either end: every other position counts.
 
     Parameters
     ----------
@@ -184,6 +204,9 @@ def check_tokens(
         Ids must lie in [0, vocabulary).
     limits : Limits
         Length and what happens beyond it.
+    padding : Padding or None
+        What is taken off both ends of a row; None leaves rows as they are. A token that may also
+        begin or end a sequence is left there once and refused when repeated.
 
     Returns
     -------
@@ -192,10 +215,11 @@ def check_tokens(
     Raises
     ------
     InputError
-        For an empty row, ids that are no whole numbers or outside of the vocabulary, or a row
-        that is too long under ``long="error"``.
+        For an empty row, ids that are no whole numbers or outside of the vocabulary, a row
+        that is too long under ``long="error"``, or one that ends in what may be padding or not.
     """
-    ids = [_token_row(row, name, vocabulary) for row, name in zip(items, names, strict=True)]
+    rows = zip(items, names, strict=True)
+    ids = [_unpadded(_token_row(row, name, vocabulary), name, padding) for row, name in rows]
     too_long = _too_long(ids, names, limits)
     if limits.long == "truncate":
         for i in too_long:
@@ -218,7 +242,7 @@ def batches(sequences: Sequences, pad: int, budget: int, batch_size: int | None)
     batch_size : int or None
         Rows per batch, in place of the budget.
     """
-    lengths = np.array([len(row) for row in sequences.ids])
+    lengths = np.array([len(row) for row in sequences.counted])
     order = np.argsort(-lengths, kind="stable")
     start = 0
     while start < len(order):
@@ -231,15 +255,20 @@ def batches(sequences: Sequences, pad: int, budget: int, batch_size: int | None)
 def _batch(sequences: Sequences, rows: IntArray, width: int, pad: int) -> Batch:
     import torch
 
-    ids = np.full((len(rows), width), pad, dtype=np.int64)
-    attention = np.zeros((len(rows), width), dtype=np.int64)
-    counted = np.zeros((len(rows), width), dtype=bool)
+    fed = [sequences.ids[row] for row in rows]
+    counted = [sequences.counted[row] for row in rows]
+    ids = np.stack(fed) if fed[0].ndim > 1 else _filled(fed, width, pad)
+    attention = _filled([np.ones(len(row), dtype=np.int64) for row in counted], width, 0)
+    parts = (ids, attention, _filled(counted, width, 0))
+    return Batch(rows, *(torch.from_numpy(part) for part in parts))
+
+
+def _filled(rows: Sequence[Any], width: int, value: int) -> np.ndarray[Any, Any]:
+    """Stack rows of different lengths, shape (batch, width)."""
+    stacked = np.full((len(rows), width), value, dtype=rows[0].dtype)
     for line, row in enumerate(rows):
-        length = len(sequences.ids[row])
-        ids[line, :length] = sequences.ids[row]
-        attention[line, :length] = 1
-        counted[line, :length] = sequences.counted[row]
-    return Batch(rows, *(torch.from_numpy(part) for part in (ids, attention, counted)))
+        stacked[line, : len(row)] = row
+    return stacked
 
 
 def _encode(tokenizer: Any, texts: list[str], **options: Any) -> Any:
@@ -347,6 +376,21 @@ def _token_row(row: Any, name: str, vocabulary: int | None) -> IntArray:
             f"knows 0 to {top - 1}."
         )
     return array.astype(np.int64)
+
+
+def _unpadded(row: IntArray, name: str, padding: Padding | None) -> IntArray:
+    if padding is None:
+        return row
+    real = np.flatnonzero(row != padding.code)
+    first, end = (int(real[0]), int(real[-1]) + 1) if len(real) else (len(row), len(row))
+    if not padding.shared and not len(real):
+        raise InputError(f"Row {name!r} holds nothing but padding (id {padding.code}); remove it.")
+    if padding.shared and max(first, len(row) - end) > 1:
+        raise InputError(
+            f"Row {name!r} begins or ends with several tokens {padding.code}, with which the model "
+            "both pads and marks beginnings or ends; give every row in its own length."
+        )
+    return row if padding.shared else row[first:end]
 
 
 def list_rows(rows: Sequence[int], names: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ class Block:
     module: nn.Module
 
 
-def find_blocks(network: nn.Module) -> tuple[Block, ...]:
+def find_blocks(
+    network: nn.Module, names: Sequence[str] | None = None, within: str = ""
+) -> tuple[Block, ...]:
     """Find the modules of the main stack, in their order in the network.
 
     The rules, the first that finds something decides: (1) a list of transformers'
@@ -41,6 +43,10 @@ def find_blocks(network: nn.Module) -> tuple[Block, ...]:
     ----------
     network : torch.nn.Module
         The network without its head.
+    names : sequence of str, optional
+        Paths of the blocks inside the network, in the order of their calls; none is looked for.
+    within : str
+        Path of the only part that is looked through; "" for all.
 
     Returns
     -------
@@ -50,11 +56,14 @@ def find_blocks(network: nn.Module) -> tuple[Block, ...]:
     Raises
     ------
     InputError
-        If no rule finds a stack.
+        If no rule finds a stack, or a name is that of no module.
     """
+    if names is not None:
+        return _named(network, names)
+    prefix = f"{within}." if within else ""
     for rule in _RULES:
-        if found := rule(network):
-            return found
+        if found := rule(network.get_submodule(within)):
+            return tuple(Block(prefix + block.path, block.module) for block in found)
     raise InputError(
         f"No stack of blocks was found in a {type(network).__name__}; extract the states yourself "
         "and give them as arrays, one per layer."
@@ -68,6 +77,18 @@ def depth(network: nn.Module) -> int | None:
         config = config.get_text_config()
     layers = getattr(config, "num_hidden_layers", None)
     return layers if isinstance(layers, int) else None
+
+
+def _named(network: nn.Module, names: Sequence[str]) -> tuple[Block, ...]:
+    modules = dict(network.named_modules())
+    if absent := [name for name in names if name not in modules]:
+        raise InputError(
+            f"There is no module {absent[0]!r} in a {type(network).__name__}; blocks takes dotted "
+            "paths as in named_modules()."
+        )
+    if not names:
+        raise InputError("blocks names no module; name at least one, or leave blocks out.")
+    return tuple(Block(name, modules[name]) for name in names)
 
 
 def _checkpointing(network: nn.Module) -> tuple[Block, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, get_args
 
@@ -21,13 +21,13 @@ from layergeom.states.content import content_key
 from layergeom.states.forward import Outcome, Plan, Progress, first_broken_module, run
 from layergeom.states.hidden import HiddenStates, open_states, write_facts
 from layergeom.states.inputs import Samples
-from layergeom.states.loading import dtype_name, quiet
+from layergeom.states.loading import Part, dtype_name, quiet
 from layergeom.states.models import LoadedModel, load_source
 from layergeom.states.pooling import Mode, Pooling, check_pooling
 from layergeom.states.sources import identify
 from layergeom.states.store import Store
 
-_SCHEMA = 1  # counts up when the same settings give other numbers
+_SCHEMA = 2  # counts up when the same settings give other numbers
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,8 @@ def extract(
     tokenizer: Any = None,
     dtype: Any = None,
     device_map: Any = None,
+    part: Part | None = None,
+    blocks: Sequence[str] | None = None,
     store: Store | None = None,
     progress: Progress | None = None,
     **settings: Any,
@@ -112,6 +114,10 @@ def extract(
         float32 by default; a loaded module keeps its own.
     device_map : str or dict, optional
         Handed to transformers, for networks larger than one device.
+    part : {"encoder", "decoder", "text", "vision"}, optional
+        Of a network that has several; by default the encoder of an encoder–decoder.
+    blocks : sequence of str, optional
+        Paths of the blocks, in the order of their calls, for a network whose blocks are not found.
     store : Store, optional
         Where the states are kept; a temporary folder by default.
     progress : callable, optional
@@ -138,7 +144,7 @@ def extract(
     A store that holds these states already (same weights, data and settings) is answered from,
     without loading the model. Batches are padded on the right and masked, so a row's states do
     not depend on its neighbours beyond rounding (1e-6). The network is left as it was. Token ids
-    are fed as they are, and all positions count.
+    are fed without padding at either end, and all other positions count.
 
     When it misleads: rows cut at ``max_length`` stand for their beginnings only, and half
     precision turns close rows into duplicates.
@@ -147,11 +153,19 @@ def extract(
     options = _settings(dtype=wishes, **settings)
     store = Store.temporary() if store is None else store
     source = identify(model, revision=revision, tokenizer=tokenizer)
-    key = content_key("states", _SCHEMA, source.identity, samples.fingerprint, options.content)
+    stack = {"part": part, "blocks": None if blocks is None else list(blocks)}
+    content = {**options.content, **stack}
+    key = content_key("states", _SCHEMA, source.identity, samples.fingerprint, content)
     stored = open_states(store, key, discard=True)
     if stored is None:
         loaded = load_source(
-            source, dtype=dtype, device=options.device, device_map=device_map, tokenizer=tokenizer
+            source,
+            dtype=dtype,
+            device=options.device,
+            device_map=device_map,
+            tokenizer=tokenizer,
+            part=part,
+            blocks=blocks,
         )
         stored = _extracted(loaded, samples, options, _Target(store, key, progress))
     return _with_samples(stored, samples)
@@ -225,7 +239,8 @@ def _plan(loaded: LoadedModel, samples: Samples, options: Extraction) -> tuple[P
 
 def _sequences(plan: Plan, samples: Samples, special: bool, limits: Limits) -> Sequences:
     if samples.kind == "tokens":
-        return check_tokens(samples.items, samples.ids, plan.loaded.vocabulary, limits)
+        loaded = plan.loaded
+        return check_tokens(samples.items, samples.ids, loaded.vocabulary, limits, loaded.padding)
     wording = Wording(special=special)
     if plan.pipeline is not None:
         own = plan.pipeline
@@ -329,6 +344,6 @@ def _with_samples(hidden: HiddenStates, samples: Samples) -> HiddenStates:
     return replace(
         hidden,
         ids=tuple(name for row, name in enumerate(samples.ids) if row not in skipped),
-        counts={**hidden.counts, "sampled_from": samples.sampled_from},
+        counts={**hidden.counts, **samples.counts, "sampled_from": samples.sampled_from},
         warnings=(*samples.notes, *hidden.warnings),
     )

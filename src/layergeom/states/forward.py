@@ -120,11 +120,17 @@ def run(
     Outcome
         Token norms, and the number of rows that are not finite by layer.
 
+    Raises
+    ------
+    InputError
+        If a network that takes token ids is given images, or the other way round.
+
     Notes
     -----
     Memory: the states of one layer of one batch on top of what the network needs; files are
     written through memory maps.
     """
+    _check_kind(plan.loaded, sequences)
     outcome = Outcome()
     n = len(sequences.ids)
     done = 0
@@ -163,6 +169,14 @@ def first_broken_module(loaded: LoadedModel, ids: np.ndarray[Any, Any]) -> str:
             part.register_forward_hook(hook(path or type(network).__name__))
         call(network, row, torch.ones_like(row))
     return found[0] if found else ""
+
+
+def _check_kind(loaded: LoadedModel, sequences: Sequences) -> None:
+    """Images are for networks that take pixels, token ids for the others."""
+    pixels = sequences.ids[0].ndim > 1
+    if pixels != (loaded.anatomy.positions is not None):
+        fed, taken = ("images", "token ids") if pixels else ("token ids", "images")
+        raise InputError(f"The model {loaded.source.name!r} takes {taken}, but {fed} were given.")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from layergeom.errors import InputError
+from layergeom.states.patches import unmasked
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,7 @@ def untouched(network: nn.Module) -> Iterator[None]:
     """Put the network into evaluation mode and afterwards back as it was, also after an error.
 
     Training flags of every sub-module, hooks registered meanwhile (by anyone) and gradients mode
-    are restored; parameters and configuration are not touched at all.
+    are restored; parameters are not touched at all. A masked autoencoder hides nothing meanwhile.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def untouched(network: nn.Module) -> Iterator[None]:
     network.eval()
     try:
         # no_grad, not inference_mode: a tensor cached by the network would be unusable in training
-        with torch.no_grad():
+        with torch.no_grad(), unmasked(network):
             yield
     finally:
         for part, training, hooks, marked in before:
@@ -63,6 +64,7 @@ def tapped(network: nn.Module, blocks: Sequence[Block], receive: Receive) -> Ite
 
     Blocks are counted by their calls, so a layer that is shared and called L times gives L
     outputs. ``states`` is the live tensor, shape (batch, T, D); whoever keeps it holds its memory.
+    Positions that the network puts before the text's are taken off (see `lead_of`).
 
     Parameters
     ----------
@@ -73,7 +75,7 @@ def tapped(network: nn.Module, blocks: Sequence[Block], receive: Receive) -> Ite
     receive : callable
         Takes the number of the layer and its states.
     """
-    calls = _Calls(receive)
+    calls = _Calls(receive, lead_of(network))
     handles = [network.register_forward_pre_hook(calls.start)]
     try:
         first = blocks[0].module
@@ -83,6 +85,13 @@ def tapped(network: nn.Module, blocks: Sequence[Block], receive: Receive) -> Ite
     finally:
         for handle in handles:
             handle.remove()
+
+
+def lead_of(network: nn.Module) -> int:
+    """Positions that a network puts before those of its input: a decoder's start token."""
+    from layergeom.states.decoders import Decoder
+
+    return Decoder.lead if isinstance(network, Decoder) else 0
 
 
 def tensor_of(output: Any, what: str) -> torch.Tensor:
@@ -106,8 +115,9 @@ def _first(output: Any) -> Any:
 class _Calls:
     """Counts the calls of the blocks within one forward pass."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, lead: int) -> None:
         self._receive = receive
+        self._lead = lead
         self._count = 0
 
     def start(self, _module: nn.Module, _args: Any) -> None:
@@ -115,11 +125,14 @@ class _Calls:
 
     def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._count == 0:
-            self._receive(0, _input(module, args, kwargs))
+            self._give(_input(module, args, kwargs))
 
     def leave(self, module: nn.Module, _args: Any, output: Any) -> None:
         self._count += 1
-        self._receive(self._count, tensor_of(output, type(module).__name__))
+        self._give(tensor_of(output, type(module).__name__))
+
+    def _give(self, states: torch.Tensor) -> None:
+        self._receive(self._count, states[:, self._lead :] if self._lead else states)
 
 
 def _input(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:

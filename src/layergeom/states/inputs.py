@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypeVar, cast
@@ -14,10 +14,15 @@ import numpy as np
 from layergeom.arrays import IntArray, count
 from layergeom.errors import InputError, InputTypeError
 from layergeom.states.content import content_key
+from layergeom.states.datafiles import read_data
 from layergeom.states.labels import Labels, row_labels
-from layergeom.states.tables import Table, from_columns, is_columnar, read_table
+from layergeom.states.lines import listed
+from layergeom.states.tables import Table, from_columns, is_columnar
 
 MAX_SAMPLES = 20_000  # rows used when nobody says how many: the exact neighbours take seconds
+LEAST = 2  # rows per label in a balanced sample: one alone has no neighbour with its label
+TEXTS = ("text", "sequence", "tokens", "input_ids")  # columns of the texts or tokens, unasked
+IDS = ("id", "sid")  # columns of the ids; sid is SCOPe's
 
 Columns: TypeAlias = "str | int | Sequence[str | int] | None"
 Items: TypeAlias = "tuple[str, ...] | tuple[IntArray, ...]"
@@ -35,7 +40,8 @@ class Samples:
     items : tuple
         One text, or one array of token ids, per row.
     ids : tuple of str
-        One per row: the data's column ``id``, otherwise row numbers from 0.
+        One per row: the data's column ``id`` or ``sid``, of a FASTA file the first words of the
+        headers, otherwise row numbers from 0.
     labels : tuple of str or None, or None
         Class of each row, None where it is missing; None if there are no labels.
     exclude : tuple of str or None, or None
@@ -45,6 +51,9 @@ class Samples:
         Number of rows before sampling.
     notes : tuple of str
         One line each: what was assumed, sampled, or found repeated.
+    counts : mapping of str to int
+        By name, over all rows before sampling: sequences that were changed or are unusual, ids
+        that repeat, rows without labels, ids of label files that no row has.
     """
 
     kind: Literal["text", "tokens"]
@@ -54,6 +63,7 @@ class Samples:
     exclude: Labels | None
     sampled_from: int
     notes: tuple[str, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -89,19 +99,24 @@ def read_samples(
     Parameters
     ----------
     data : path or object
-        A file: ``.txt`` (a text per line), ``.jsonl``, ``.csv`` or ``.tsv``, each also as
-        ``.gz``; a `datasets` object, a data frame or a mapping of columns; a list or series of
-        texts; or tokens: an integer array (n, T) or a list of sequences of integers.
+        A file: ``.txt`` (a text per line), ``.jsonl``, ``.csv``, ``.tsv`` or ``.fasta``, each
+        also as ``.gz``, or ``.npz`` (an array per column); a `datasets` object or a folder in
+        which one was saved; a data frame or a mapping of columns; a list or series of texts; or
+        tokens: an integer array (n, T) or a list of sequences of integers.
     text_column : str, int or sequence of these, optional
         The column of the texts; several ("title,text") are joined by a blank. By default
-        ``text``, or the only column. In a CSV or TSV file without a header: its number from 0
-        ("1,2"), and digits say that there is none.
+        ``text``, ``sequence``, ``tokens`` or ``input_ids``, or the only column. In a CSV or TSV
+        file without a header: its number from 0 ("1,2"), and digits say that there is none.
     labels, exclude : str, int, path or sequence, optional
-        A column of the data, a file (one label per line, or columns ``id`` and ``label``), or
-        one value per row.
+        A column of the data, a file (one label per line, or columns ``id`` and ``label``), a
+        column of a file (``"table.tsv:topic"``), or one value per row. Where a column or a list
+        of domains holds SCOPe's or CATH's codes, also a level of these: ``"superfamily"``,
+        ``"dir.cla.txt:superfamily"``. Files with ids may label a part of the rows; see
+        :func:`layergeom.states.labels.row_labels`.
     max_samples : int or "all", optional
         At most so many rows; by default 20,000. A larger set is sampled, in equal numbers per
-        label as far as the classes reach, and keeps its order.
+        label as far as the classes reach (but at random, where that were fewer than two), and
+        keeps its order.
     seed : int
         Seed of the sampling.
 
@@ -132,11 +147,13 @@ def read_samples(
     """
     table = _table(data, _column_names(text_column), labels)
     kind, items, notes = _items(table, text_column)
-    ids, id_notes = _ids(table)
-    classes, label_notes = row_labels(labels, table, ids, "labels")
-    groups, group_notes = row_labels(exclude, table, ids, "exclude")
-    notes = (*table.notes, *notes, *id_notes, *label_notes, *group_notes)
-    samples = Samples(kind, items, ids, classes, groups, table.n, notes)
+    ids, id_notes, repeated = _ids(table, items)
+    classes = row_labels(labels, table, ids, "labels")
+    groups = row_labels(exclude, table, ids, "exclude")
+    of_labels = dict.fromkeys((*classes.notes, *groups.notes))  # both may be of one file
+    notes = (*table.notes, *notes, *id_notes, *of_labels)
+    counts = {**table.counts, **repeated, **classes.counts, **groups.counts}
+    samples = Samples(kind, items, ids, classes.labels, groups.labels, table.n, notes, counts)
     return _with_repeats(_sampled(samples, max_samples, seed))
 
 
@@ -162,7 +179,7 @@ def _table(data: Any, names: tuple[str, ...], labels: Any) -> Table:
         numbers = [part for name in names for part in name.split(",")]
         if isinstance(labels, (str, int)):
             numbers.append(str(labels))
-        return read_table(Path(data), lambda first: _has_header(first, names, numbers))
+        return read_data(Path(data), lambda first: _has_header(first, names, numbers))
     if is_columnar(data):
         return from_columns(data, "data")
     return _listed(data)
@@ -199,7 +216,7 @@ def _items(
         return "tokens", rows, ()
     rows_of_texts = zip(*columns, strict=True)
     texts = tuple(_text(parts, table, row) for row, parts in enumerate(rows_of_texts))
-    plain = len(table.columns) == 1 and names == ("text",)
+    plain = names == (table.texts,) or (len(table.columns) == 1 and names == ("text",))
     notes = () if plain else (_columns_note(names, table),)
     return "text", texts, notes
 
@@ -219,8 +236,8 @@ def _text_columns(table: Table, asked: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _default_column(table: Table) -> str:
-    if "text" in table.columns:
-        return "text"
+    if known := [name for name in TEXTS if name in table.columns]:
+        return known[0]
     if len(table.columns) == 1:
         return next(iter(table.columns))
     raise InputError(
@@ -263,18 +280,38 @@ def _tokens(row: Any, place: str) -> IntArray:
     return ids.astype(np.int64)
 
 
-def _ids(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Ids of the rows, and a note if some repeat."""
-    given = table.columns.get("id")
+def _ids(table: Table, items: Items) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, int]]:
+    """Ids of the rows, and a note and counts if some repeat."""
+    given = next((table.columns[name] for name in IDS if name in table.columns), None)
     if given is None:
-        return tuple(str(row) for row in range(table.n)), ()
+        return tuple(str(row) for row in range(table.n)), (), {}
     ids = tuple(
         str(row) if value is None or value == "" or value != value else str(value)
         for row, value in enumerate(given)
     )
     repeated = len(ids) - len(set(ids))
-    note = f"{repeated} of {len(ids)} ids of {table.source} repeat an earlier one."
-    return ids, ((note,) if repeated else ())
+    if not repeated:
+        return ids, (), {}
+    ambiguous = _ambiguous(ids, items)
+    note = f"{repeated} of {len(ids)} ids of {table.source} repeat an earlier one"
+    if ambiguous:
+        note += (
+            f"; {len(ambiguous)} stand for different rows, which share what a file gives the id: "
+            f"{listed(ambiguous)}"
+        )
+    return ids, (f"{note}.",), {"ids_repeated": repeated, "ids_ambiguous": len(ambiguous)}
+
+
+def _ambiguous(ids: Sequence[str], items: Items) -> list[str]:
+    """Ids that stand for different items."""
+    first: dict[str, Hashable] = {}
+    keys = (_content(item) for item in items)
+    pairs = zip(ids, keys, strict=True)
+    return list(dict.fromkeys(name for name, key in pairs if first.setdefault(name, key) != key))
+
+
+def _content(item: str | IntArray) -> Hashable:
+    return item if isinstance(item, str) else item.tobytes()
 
 
 def _sampled(samples: Samples, asked: int | Literal["all"] | None, seed: int) -> Samples:
@@ -284,10 +321,12 @@ def _sampled(samples: Samples, asked: int | Literal["all"] | None, seed: int) ->
     n = len(samples)
     if n <= limit:
         return samples
-    rows = _balanced(n, samples.labels, limit, seed)
+    classes = set(samples.labels or ()) - {None}
+    balanced = 0 < LEAST * len(classes) <= limit
+    rows = _balanced(n, samples.labels if balanced else None, limit, seed)
     how = f"seed {seed}"
-    if samples.labels is not None:
-        how += f", balanced over {len(set(samples.labels))} labels"
+    if classes:
+        how += f", {'' if balanced else 'too few rows to be '}balanced over {len(classes)} labels"
     note = f"{limit:,} of {n:,} rows were sampled ({how}); max_samples='all' uses every row."
     return replace(samples.take(rows), notes=(*samples.notes, note))
 
@@ -308,10 +347,7 @@ def _balanced(n: int, labels: Labels | None, limit: int, seed: int) -> list[int]
 
 
 def _with_repeats(samples: Samples) -> Samples:
-    keys: Iterable[Hashable] = (
-        item if isinstance(item, str) else item.tobytes() for item in samples.items
-    )
-    repeats = sum(times - 1 for times in Counter(keys).values())
+    repeats = sum(times - 1 for times in Counter(map(_content, samples.items)).values())
     if not repeats:
         return samples
     what = "texts" if samples.kind == "text" else "token sequences"

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
 from layergeom.errors import InputError, InputTypeError
-from layergeom.states.lines import read_lines, suffix
-from layergeom.states.tables import Table, read_table
+from layergeom.states.classifications import classes_at, listing
+from layergeom.states.label_files import LABEL_FILES, values_in
+from layergeom.states.lines import suffix
+from layergeom.states.tables import Table
 
 Labels: TypeAlias = "tuple[str | None, ...]"
 
-LABEL_FILES = {".txt", ".csv", ".tsv"}
+
+class RowLabels(NamedTuple):
+    """One label per row as text, None where it is missing; what was assumed, and counts."""
+
+    labels: Labels | None
+    notes: tuple[str, ...] = ()
+    counts: Mapping[str, int] = {}
 
 
-def row_labels(
-    source: Any, table: Table, ids: Sequence[str], role: str
-) -> tuple[Labels | None, tuple[str, ...]]:
-    """Return one label per row as text, None where it is missing, and notes on the way there.
+def row_labels(source: Any, table: Table, ids: Sequence[str], role: str) -> RowLabels:
+    """Return one label per row as text, None where it is missing, with notes and counts.
+
+    A file of ids and labels is joined by id: its rows may stand in any order and may label a part
+    of the samples. An id such as ``sp|P69905|HBA_HUMAN`` also fits by one of its parts.
 
     Parameters
     ----------
     source : None, str, int, path or sequence
-        A column of ``table``, a file, or the labels themselves.
+        A column of ``table``, a file, ``"file:column"``, or the labels themselves. In place of a
+        column, a level of the SCOPe or CATH codes that one holds (class, fold, superfamily,
+        family; class, architecture, topology, superfamily).
     table : Table
         The samples.
     ids : sequence of str
@@ -36,20 +47,18 @@ def row_labels(
     Raises
     ------
     InputError
-        For an unknown column or file, a length other than the number of rows (both are named),
-        labels of several columns, or real numbers.
+        For an unknown column or file, a length other than the number of rows (both are named), a
+        file that labels none of the rows, an id with two labels, or real numbers.
     """
     if source is None:
-        return None, ()
+        return RowLabels(None)
     if isinstance(source, (str, int, Path)) and not isinstance(source, bool):
         return _named(source, table, ids, role)
-    return _per_row(_sequence(source, role), table, role), ()
+    return _counted(_per_row(_sequence(source, role), table, role), (), {}, role)
 
 
-def labels_of_rows(
-    source: Any, ids: Sequence[str], role: str
-) -> tuple[Labels | None, tuple[str, ...]]:
-    """Return one label per row of hidden states, from a file or a sequence, and notes.
+def labels_of_rows(source: Any, ids: Sequence[str], role: str) -> RowLabels:
+    """Return one label per row of hidden states, from a file or a sequence.
 
     Raises
     ------
@@ -59,76 +68,39 @@ def labels_of_rows(
     return row_labels(source, Table("the hidden states", {}, len(ids)), ids, role)
 
 
-def _named(
-    source: str | int | Path, table: Table, ids: Sequence[str], role: str
-) -> tuple[Labels, tuple[str, ...]]:
+def _named(source: str | int | Path, table: Table, ids: Sequence[str], role: str) -> RowLabels:
     name = str(source)
-    if not isinstance(source, Path) and name in table.columns:
-        return _per_row(table.columns[name], table, role), ()
-    path = Path(name)
+    if not isinstance(source, Path) and (column := _column(table, name)) is not None:
+        return _counted(_per_row(column, table, role), (), {}, role)
+    path, wanted = _path_and_column(name)
     if path.is_file():
-        return _from_file(path, table, ids, role)
+        found = values_in(path, wanted, ids, role)
+        labels = _per_row(found.values, table, role, path.name)
+        return _counted(labels, found.notes, found.counts, role)
     if suffix(path) in LABEL_FILES or isinstance(source, Path):
         raise InputError(f"There is no file {path} for {role}; check the name and the folder.")
     raise InputError(
         f"{table.source} has no column {name!r} for {role}, and there is no such file; "
-        f"{table.listing()}."
+        f"{listing(table)}."
     )
 
 
-def _from_file(
-    path: Path, table: Table, ids: Sequence[str], role: str
-) -> tuple[Labels, tuple[str, ...]]:
-    if suffix(path) not in LABEL_FILES:
-        raise InputError(f"{path} holds no {role}; use .txt (one per line), .csv or .tsv.")
-    if suffix(path) == ".txt":
-        lines = [line.rstrip("\r\n") for _, line in read_lines(path)]
-        return _per_row(lines, table, role, path.name), ()
-    known = set(ids)
-    found = read_table(path, lambda first: len(first) > 1 and first[0] not in known)
-    if len(found.columns) == 1:
-        return _one_column(found, table, role)
-    return _matched(found, ids, role)
+def _column(table: Table, name: str) -> Sequence[Any] | None:
+    return table.columns[name] if name in table.columns else classes_at(table, name)
 
 
-def _one_column(found: Table, table: Table, role: str) -> tuple[Labels, tuple[str, ...]]:
-    """One label per line; a line more than there are rows can only be the header."""
-    (values,) = found.columns.values()
-    if found.n == table.n + 1:
-        note = f"The first line of {found.source}, {values[0]!r}, was read as the header of {role}."
-        return _per_row(values[1:], table, role, found.source), (note,)
-    return _per_row(values, table, role, found.source), ()
+def _path_and_column(name: str) -> tuple[Path, str | None]:
+    """Split ``file:column``; a colon may also belong to the file's own name."""
+    head, colon, column = name.rpartition(":")
+    if colon and not Path(name).is_file() and (Path(head).is_file() or suffix(Path(head))):
+        return Path(head), column
+    return Path(name), None
 
 
-def _matched(found: Table, ids: Sequence[str], role: str) -> tuple[Labels, tuple[str, ...]]:
-    """Labels by id; the rows of the file may stand in any order."""
-    named, values = _id_and_label(found, role)
-    by_id: dict[str, Any] = {}
-    for row, (name, value) in enumerate(zip(named, values, strict=True)):
-        if by_id.setdefault(name, value) != value:
-            raise InputError(f"{found.place(row)} gives the id {name!r} a second, other label.")
-    matched = sum(name in by_id for name in ids)
-    if not matched:
-        raise InputError(
-            f"{found.source} labels none of the {len(ids)} samples: its first id is {named[0]!r}, "
-            f"theirs is {ids[0]!r}."
-        )
-    notes = found.notes
-    if matched < len(ids):
-        notes += (f"{len(ids) - matched} of {len(ids)} samples have no {role} in {found.source}.",)
-    return tuple(_text(by_id.get(name), found.source) for name in ids), notes
-
-
-def _id_and_label(found: Table, role: str) -> tuple[Sequence[str], Sequence[Any]]:
-    if len(found.columns) == 2 and "id" not in tuple(found.columns)[1:]:
-        first, second = found.columns.values()
-        return first, second
-    wanted = [name for name in ("label", role) if name in found.columns]
-    if "id" not in found.columns or not wanted:
-        raise InputError(
-            f"{found.source} must have the columns 'id' and 'label'; {found.listing()}."
-        )
-    return found.columns["id"], found.columns[wanted[0]]
+def _counted(
+    labels: Labels, notes: tuple[str, ...], counts: Mapping[str, int], role: str
+) -> RowLabels:
+    return RowLabels(labels, notes, {f"{role}_missing": labels.count(None), **counts})
 
 
 def _sequence(source: Any, role: str) -> Sequence[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from typing import TypeAlias
@@ -22,6 +22,11 @@ def suffix(path: Path) -> str:
     """Return the file's kind as its lower-case suffix, without a final ``.gz``."""
     plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return plain.suffix.lower()
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Name the first few: ``'a', 'b', 'c' …``."""
+    return ", ".join(map(repr, names[:most])) + (" …" if len(names) > most else "")
 
 
 def read_lines(path: Path) -> Iterator[Line]:
@@ -47,7 +52,9 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 
 def _unpacked(raw: BufferedReader, path: Path) -> BufferedIOBase:
-    return gzip.GzipFile(fileobj=raw) if path.suffix.lower() == ".gz" else raw
+    """Unpack a gzip file, also one whose name does not say that it is one."""
+    packed = path.suffix.lower() == ".gz" or raw.peek(2).startswith(b"\x1f\x8b")
+    return gzip.GzipFile(fileobj=raw) if packed else raw
 
 
 def _decoded(file: BufferedIOBase, path: Path) -> Iterator[Line]:

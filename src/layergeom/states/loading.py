@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from layergeom.errors import InputError
-from layergeom.states.anatomy import call, trial_ids
+from layergeom.states.anatomy import call, trial_inputs
 from layergeom.states.hooks import tensor_of, untouched
+from layergeom.states.patches import PIXELS, entrance
 from layergeom.states.sources import Source
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
+Part: TypeAlias = Literal["encoder", "decoder", "text", "vision"]
 DTYPES = ("float32", "float16", "bfloat16", "float64", "auto")
 
 
@@ -70,7 +73,9 @@ def quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def read_network(source: Source, dtype: Any, device_map: Any, warnings: list[str]) -> nn.Module:
+def read_network(
+    source: Source, dtype: Any, device_map: Any, warnings: list[str], part: Part | None = None
+) -> nn.Module:
     """Read a network with transformers; safetensors first, and nothing made up.
 
     Parameters
@@ -83,6 +88,8 @@ def read_network(source: Source, dtype: Any, device_map: Any, warnings: list[str
         Handed to transformers.
     warnings : list of str
         Gets a line if there are no safetensors.
+    part : str, optional
+        The part whose weights must all be there.
 
     Returns
     -------
@@ -107,7 +114,7 @@ def read_network(source: Source, dtype: Any, device_map: Any, warnings: list[str
         warnings.append(
             f"{source.name} has no safetensors: its PyTorch weights were read without unpickling."
         )
-    _check_complete(network, report, source)
+    _check_complete(network, report, source, part)
     loaded: nn.Module = network
     return loaded
 
@@ -145,13 +152,15 @@ def _torch_dtype(dtype: Any) -> Any:
     return name if name == "auto" else getattr(torch, name)
 
 
-def _check_complete(network: Any, report: Mapping[str, Any], source: Source) -> None:
+def _check_complete(
+    network: Any, report: Mapping[str, Any], source: Source, part: Part | None
+) -> None:
     """Weights that were made up must not reach the states."""
     parameters = dict(network.named_parameters())
     absent = {str(name) for name in report.get("missing_keys", ())}
     absent |= {str(entry[0]) for entry in report.get("mismatched_keys", ())}
     made_up = {name: parameters[name] for name in sorted(absent) if name in parameters}
-    if made_up and (reaching := _reaching(network, made_up)):
+    if made_up and (reaching := _reaching(network, made_up, part)):
         shown = ", ".join(reaching[:3]) + (" …" if len(reaching) > 3 else "")
         raise InputError(
             f"The checkpoint {source.name!r} lacks {len(reaching)} weights that the states depend "
@@ -159,31 +168,94 @@ def _check_complete(network: Any, report: Mapping[str, Any], source: Source) -> 
         )
 
 
-def _reaching(network: Any, made_up: dict[str, torch.Tensor]) -> list[str]:
+def _reaching(network: Any, made_up: dict[str, torch.Tensor], part: Part | None) -> list[str]:
     """Names of the parameters on which the output depends: a pooler's are not among them."""
     import torch
 
-    base = base_network(network, [])
-    ids = trial_ids(base)
+    base = base_network(network, [], part)
+    inputs = trial_inputs(base)
     with untouched(base), torch.enable_grad():
-        output = tensor_of(call(base, ids, torch.ones_like(ids)), type(base).__name__)
+        output = tensor_of(call(base, inputs, torch.ones_like(inputs)), type(base).__name__)
         used = torch.autograd.grad(output.sum(), list(made_up.values()), allow_unused=True)
     return [name for name, slope in zip(made_up, used, strict=True) if slope is not None]
 
 
-def base_network(network: Any, warnings: list[str]) -> Any:
-    """Return the network without its head; of an encoder–decoder the encoder."""
+def base_network(network: Any, warnings: list[str], part: Part | None = None) -> Any:
+    """Return the network without its head, or the part of it that is read.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        As it was loaded.
+    warnings : list of str
+        Gets a line if the encoder is chosen because nobody chose.
+    part : {"encoder", "decoder", "text", "vision"}, optional
+        Of a network that has several; "vision" also admits a network that takes pixels.
+
+    Raises
+    ------
+    InputError
+        If there is no such part, or it takes neither token ids nor, as "vision", pixels.
+    """
     from transformers import PreTrainedModel
 
+    if part is not None and part not in get_args(Part):
+        raise InputError(f"part must be one of {', '.join(get_args(Part))} but is {part!r}.")
     if not isinstance(network, PreTrainedModel):
+        if part is not None:
+            raise no_part(network, part)
         return network
     base: Any = network.base_model
-    if getattr(base.config, "is_encoder_decoder", False) and hasattr(base, "get_encoder"):
-        warnings.append(f"{type(base).__name__} has an encoder and a decoder: the encoder is read.")
-        base = base.get_encoder()
-    if "text" not in str(base.main_input_name) and base.main_input_name != "input_ids":
+    if entrance(base) not in inspect.signature(base.forward).parameters:
+        base = network  # DINOv3's base is its stack, without the embedding
+    if part in ("text", "vision"):
+        base = getattr(base, f"{part}_model", base)
+    else:
+        base = _half(base, part, warnings)
+    if part != "decoder":
+        _check_entrance(base, part)
+    return base
+
+
+def _half(base: Any, part: Part | None, warnings: list[str]) -> Any:
+    """Return the encoder or the decoder of a network that has both, whatever it is called."""
+    from layergeom.states.decoders import Decoder
+
+    # not config.is_encoder_decoder: it is false in a T5 that was saved as an encoder, and true in
+    # the halves of a BART
+    if not (hasattr(base, "encoder") and hasattr(base, "decoder")):
+        if part == "decoder":
+            raise no_part(base, part)
+        return base
+    if part == "decoder":
+        _check_entrance(base, part)
+        return Decoder(base)
+    if part is None:
+        warnings.append(
+            f"{type(base).__name__} has an encoder and a decoder: the encoder is read "
+            "(part='decoder' reads the other)."
+        )
+    return base.get_encoder()
+
+
+def _check_entrance(base: Any, part: Part | None) -> None:
+    if both := [name for name in ("text", "vision") if hasattr(base, f"{name}_model")]:
         raise InputError(
-            f"A {type(base).__name__} takes {base.main_input_name}, not token ids; extract its "
+            f"A {type(base).__name__} has parts for {' and '.join(both)}; choose one with "
+            f"part={both[0]!r}."
+        )
+    takes = entrance(base)
+    if takes == PIXELS and part == "vision":
+        return
+    if part == "vision":
+        raise no_part(base, part)
+    if "text" not in takes and takes != "input_ids":
+        raise InputError(
+            f"A {type(base).__name__} takes {takes}, not token ids; extract its "
             "states yourself and give them as arrays."
         )
-    return base
+
+
+def no_part(network: Any, part: str) -> InputError:
+    """Say that a network has no such part."""
+    return InputError(f"A {type(network).__name__} has no part {part!r}; leave part out.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from layergeom.errors import InputError
 from layergeom.states.anatomy import Anatomy, device_of, dissect
+from layergeom.states.batches import Padding
 from layergeom.states.blocks import Block, find_blocks
-from layergeom.states.loading import base_network, dtype_name, pick_device, quiet, read_network
+from layergeom.states.families import spelled
+from layergeom.states.hooks import lead_of
+from layergeom.states.loading import (
+    Part,
+    base_network,
+    dtype_name,
+    no_part,
+    pick_device,
+    quiet,
+    read_network,
+)
 from layergeom.states.pipelines import Pipeline, read_pipeline
 from layergeom.states.sources import Source, identify
 
@@ -28,7 +40,7 @@ class LoadedModel:
     Parameters
     ----------
     module : torch.nn.Module
-        The base network, without a head; of an encoder–decoder the encoder.
+        The base network, without a head; of an encoder–decoder the encoder unless asked.
     tokenizer : object or None
         None if the model has none.
     blocks : tuple of Block
@@ -62,8 +74,7 @@ class LoadedModel:
     @property
     def model_type(self) -> str:
         """The family, as the configuration names it (``bert``), else the class."""
-        config = getattr(self.module, "config", None)
-        return str(getattr(config, "model_type", "") or type(self.module).__name__)
+        return _family_of(self.module)
 
     @property
     def is_decoder(self) -> bool:
@@ -88,6 +99,16 @@ class LoadedModel:
         return getattr(embeddings, "num_embeddings", None)
 
     @property
+    def padding(self) -> Padding | None:
+        """The token that fills up rows, as tokenizer or configuration say; None if neither does."""
+        config = getattr(self.module, "config", None)
+        said = [getattr(owner, "pad_token_id", None) for owner in (self.tokenizer, config)]
+        code = next((code for code in said if code is not None), None)
+        names = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
+        marks = [getattr(owner, name, None) for owner in (self.tokenizer, config) for name in names]
+        return None if code is None else Padding(int(code), code in marks)
+
+    @property
     def positions(self) -> int | None:
         """Tokens per sequence that the configuration allows; None if it says nothing.
 
@@ -100,6 +121,7 @@ class LoadedModel:
         limit = getattr(config, "max_position_embeddings", None)
         if not isinstance(limit, int) or limit <= 0:
             return None
+        limit -= lead_of(self.module)
         for path, part in self.module.named_modules():
             if (
                 isinstance(part, nn.Embedding)
@@ -148,6 +170,8 @@ def load(
     device: str = "auto",
     device_map: Any = None,
     tokenizer: Any = None,
+    part: Part | None = None,
+    blocks: Sequence[str] | None = None,
 ) -> LoadedModel:
     """Load a transformer without its head and learn what its layers are.
 
@@ -166,6 +190,11 @@ def load(
         Handed to transformers, for networks larger than one device.
     tokenizer : object, str or Path, optional
         In place of the model's own.
+    part : {"encoder", "decoder", "text", "vision"}, optional
+        Of a network that has several; by default the encoder of an encoder–decoder. "vision" is
+        also how a network that takes images is read.
+    blocks : sequence of str, optional
+        Paths of the blocks, in the order of their calls, for a network whose blocks are not found.
 
     Returns
     -------
@@ -175,7 +204,7 @@ def load(
     ------
     InputError
         If the model cannot be found or read, if weights that reach the states are missing from
-        the checkpoint, or if no stack of blocks is found.
+        the checkpoint, or if there is no such part, no such block or no stack of blocks.
 
     Notes
     -----
@@ -185,27 +214,51 @@ def load(
     """
     source = identify(model, revision=revision, tokenizer=tokenizer)
     return load_source(
-        source, dtype=dtype, device=device, device_map=device_map, tokenizer=tokenizer
+        source,
+        dtype=dtype,
+        device=device,
+        device_map=device_map,
+        tokenizer=tokenizer,
+        part=part,
+        blocks=blocks,
     )
 
 
 def load_source(
-    source: Source, *, dtype: Any, device: str, device_map: Any, tokenizer: Any
+    source: Source,
+    *,
+    dtype: Any,
+    device: str,
+    device_map: Any,
+    tokenizer: Any,
+    part: Part | None = None,
+    blocks: Sequence[str] | None = None,
 ) -> LoadedModel:
     """Load what `identify` has identified; see `load`."""
+    from layergeom.states.decoders import Decoder
+
     warnings: list[str] = []
     if source.kind == "module":
         network = _given(source.module, dtype, device)
     else:
-        network = read_network(source, dtype, device_map, warnings)
+        network = read_network(source, dtype, device_map, warnings, part)
         if device_map is None:
             network = network.to(pick_device(device))
-    network = base_network(network, warnings)
-    blocks = find_blocks(network)
+    network = base_network(network, warnings, part)
+    within = network.path if isinstance(network, Decoder) else ""
+    stack = find_blocks(network, blocks, within)
     with quiet():
-        anatomy = dissect(network, blocks)
+        anatomy = dissect(network, stack)
         words = _tokenizer(source, tokenizer, warnings)
-    return LoadedModel(network, words, blocks, anatomy, source, tuple(warnings))
+    if part == "encoder" and anatomy.causal:
+        raise no_part(network, part)
+    words = spelled(words, _family_of(network), warnings)
+    return LoadedModel(network, words, stack, anatomy, source, tuple(warnings))
+
+
+def _family_of(network: nn.Module) -> str:
+    config = getattr(network, "config", None)
+    return str(getattr(config, "model_type", "") or type(network).__name__)
 
 
 def _given(network: nn.Module, dtype: Any, device: str) -> nn.Module:

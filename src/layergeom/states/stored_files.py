@@ -114,15 +114,26 @@ def _mapped(path: Path) -> AnyArray:
     return array
 
 
-def _npz(path: Path) -> list[StoredLayer]:
-    with zipfile.ZipFile(path) as archive:
+def npz_arrays(path: Path) -> list[StoredLayer]:
+    """Return the arrays that an .npz file claims to hold, each as it is; none is read yet.
+
+    Raises
+    ------
+    InputError
+        As :func:`file_layers`.
+    """
+    with _readable(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         _check_sizes(members, path)
         shapes = {m.filename: _member_shape(archive, m, path) for m in members}
-    layers = [
+    return [
         StoredLayer(name.removesuffix(".npy"), shape, partial(_member, path, name))
         for name, shape in shapes.items()
     ]
+
+
+def _npz(path: Path) -> list[StoredLayer]:
+    layers = npz_arrays(path)
     if len(layers) == 1:
         return slices(layers[0].name, layers[0].shape, layers[0].read)
     return layers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ class Table:
         Line of each row in its file (the last line, where a row spans several).
     notes : tuple of str
         What was assumed in reading.
+    counts : mapping of str to int
+        What was changed in reading, or is unusual, by name.
+    texts : str or None
+        The column of the texts, where the format says so.
     """
 
     source: str
@@ -38,6 +42,8 @@ class Table:
     n: int
     lines: Sequence[int] | None = None
     notes: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    texts: str | None = None
 
     def place(self, row: int) -> str:
         """Name a row for a message: ``texts.csv, line 17`` or ``data, row 3``."""
@@ -75,7 +81,7 @@ def read_table(path: Path, has_header: Callable[[Sequence[str]], bool]) -> Table
     else:
         raise InputError(
             f"{path} is of no known kind; texts are read from .txt, .jsonl, .csv and .tsv files, "
-            "each also as .gz."
+            "sequences from .fasta, each also as .gz, and tokens from .npz."
         )
     if not table.n:
         raise InputError(f"{path} holds no rows; at least one sample is needed.")
