@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from layergeom import cli
+from layergeom.geometry import _search
 from layergeom.show import run_folder
 from states.tiny import texts
 
@@ -98,3 +99,12 @@ def lines(tmp_path: Path) -> Path:
     path = tmp_path / "texts.txt"
     path.write_text("\n".join(texts(60, longest=15)) + "\n")
     return path
+
+
+@pytest.fixture
+def through_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send what asks for an accelerator to the CPU tensors."""
+    import torch
+
+    monkeypatch.setattr(_search, "place", lambda _, device: torch.device("cpu") if device else None)
+    monkeypatch.setitem(_search.WAYS, "cpu", "torch")

@@ -41,33 +41,20 @@ def search(
     groups: IntArray | None,
     progress: Progress | None = None,
     queries: IntArray | None = None,
+    asked: Points | None = None,
+    asked_groups: IntArray | None = None,
 ) -> Found:
     """Return the exact ``k`` nearest other rows of every row of ``X``, or of ``queries`` alone.
 
     Distances are float64 direct differences; ties are listed by lower index. With ``groups``,
-    rows of the same group are not neighbours.
+    rows of the same group are not neighbours. With ``asked``, the nearest rows of ``X`` to each
+    row of another matrix.
     """
-    found = _nothing(len(X), k)
-    settle(X, groups, np.arange(len(X)) if queries is None else queries, found, progress)
+    q = len(X if asked is None else asked)
+    found = Found(np.full((q, k), np.inf), np.full((q, k), -1, dtype=np.int64), {})
+    todo = np.arange(q) if queries is None else queries
+    settle(X, groups, todo, found, progress, asked, asked_groups)
     return found
-
-
-def search_for(
-    asked: Points,
-    X: Points,
-    k: int,
-    asked_groups: IntArray | None,
-    groups: IntArray | None,
-    progress: Progress | None = None,
-) -> Found:
-    """Return the exact ``k`` nearest rows of ``X`` to each row of ``asked``."""
-    found = _nothing(len(asked), k)
-    settle(X, groups, np.arange(len(asked)), found, progress, asked, asked_groups)
-    return found
-
-
-def _nothing(q: int, k: int) -> Found:
-    return Found(np.full((q, k), np.inf), np.full((q, k), -1, dtype=np.int64), {})
 
 
 def memory(n: int, width: int, queries: int = 0) -> int:

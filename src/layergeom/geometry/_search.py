@@ -18,31 +18,22 @@ WAYS = {
 }
 
 
-def search(X: Points, k: int, groups: IntArray | None, progress: Progress | None = None) -> Found:
+def search(
+    X: Points,
+    k: int,
+    groups: IntArray | None,
+    progress: Progress | None = None,
+    asked: Points | None = None,
+    asked_groups: IntArray | None = None,
+) -> Found:
     """Return the exact ``k`` nearest other rows of every row of ``X``, found on the CPU.
 
     Both ways give the same neighbours, distances equal to rounding (1e-15 relative), and ties
-    complete and listed by lower index. With ``groups``, rows of one group are not neighbours.
+    complete and listed by lower index. With ``groups``, rows of one group are not neighbours. With
+    ``asked``, of the same type, the ``k`` nearest rows of ``X`` to each of these queries.
     """
-    if not _compiled.serves(X, k):
-        return _plain.search(X, k, groups, progress)
-    found, left = _compiled.search(X, k, groups, progress)
-    if len(left):
-        _plain.settle(X, groups, left, found, None)
-    return found
-
-
-def search_for(
-    asked: Points,
-    X: Points,
-    k: int,
-    asked_groups: IntArray | None,
-    groups: IntArray | None,
-    progress: Progress | None = None,
-) -> Found:
-    """Return the exact ``k`` nearest rows of ``X`` to each row of ``asked``, of the same type."""
     if not _compiled.serves(X, k, asked):
-        return _plain.search_for(asked, X, k, asked_groups, groups, progress)
+        return _plain.search(X, k, groups, progress, None, asked, asked_groups)
     found, left = _compiled.search(X, k, groups, progress, asked, asked_groups)
     if len(left):
         _plain.settle(X, groups, left, found, None, asked, asked_groups)

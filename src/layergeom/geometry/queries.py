@@ -102,7 +102,7 @@ def nearest_points(
     asked_groups, own_groups = _common_groups(query_groups, groups, len(asked), len(X))
     wide = np.result_type(asked, X)
     asked, X = asked.astype(wide, copy=False), X.astype(wide, copy=False)
-    found = _search.search_for(asked, X, k, asked_groups, own_groups, progress)
+    found = _search.search(X, k, own_groups, progress, asked, asked_groups)
     return Neighbors(found.distances, found.indices, found.ties)
 
 
