@@ -12,15 +12,12 @@ reads, together with a training log (``training_log.csv``) and the facts of the 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
-import platform
-import time
 from pathlib import Path
 
 import numpy as np
 import torch
-import transformers
+from loop import Schedule, train
 from scipy import ndimage
 from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
@@ -47,7 +44,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tied", action="store_true", help="share input and output embeddings")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=60.0, help="CPU-minutes at most")
     return parser.parse_args()
 
 
@@ -86,12 +82,6 @@ def next_pixel_loss(model: ImageGPTForCausalImageModeling, ids: torch.Tensor) ->
     return cross_entropy(logits.reshape(-1, logits.shape[-1]), ids.reshape(-1))
 
 
-def learning_rate(step: int, steps: int, peak: float) -> float:
-    """Linear warm-up over 200 steps, then a cosine to a tenth of the peak."""
-    warm = min(1.0, (step + 1) / 200)
-    return peak * warm * (0.55 + 0.45 * np.cos(np.pi * min(1.0, step / steps)))
-
-
 def save(model: ImageGPTForCausalImageModeling, folder: Path, clusters: list[list[float]]) -> None:
     """Write the weights as bfloat16 safetensors, with config and image processor."""
     half = ImageGPTForCausalImageModeling(model.config)
@@ -109,17 +99,8 @@ def save(model: ImageGPTForCausalImageModeling, folder: Path, clusters: list[lis
     (folder / "preprocessor_config.json").write_text(json.dumps(processor, indent=1) + "\n")
 
 
-def optimiser(model: torch.nn.Module, decay: float) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices only."""
-    matrices = [p for p in model.parameters() if p.ndim >= 2]
-    vectors = [p for p in model.parameters() if p.ndim < 2]
-    groups = [{"params": matrices, "weight_decay": decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, betas=(0.9, 0.95))
-
-
-def train(args: argparse.Namespace) -> None:
+def train_digits(args: argparse.Namespace) -> None:
     """Run the whole training and leave checkpoints, log and provenance in ``args.out``."""
-    torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed + 1)
     images, held_out_images = split(args.seed)
@@ -138,44 +119,20 @@ def train(args: argparse.Namespace) -> None:
         tie_word_embeddings=args.tied,
     )
     model = ImageGPTForCausalImageModeling(config)
-    adam = optimiser(model, args.weight_decay)
-    args.out.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, float]] = []
-    started, recent = time.process_time(), []
-    for step in range(args.steps + 1):
-        out_of_time = time.process_time() - started > 60 * args.minutes
-        last = step == args.steps or out_of_time
-        if step in MILESTONES or last or step % 250 == 0:
-            model.eval()
-            with torch.no_grad():
-                loss = float(next_pixel_loss(model, held_out))
-            model.train()
-            row = {
-                "step": step,
-                "train_loss": round(float(np.mean(recent[-100:])), 5) if recent else float("nan"),
-                "held_out_loss": round(loss, 5),
-                "cpu_seconds": round(time.process_time() - started, 1),
-            }
-            rows.append(row)
-            print(row, flush=True)
-        if step in MILESTONES or last:
-            save(model, args.out / f"step{step}", clusters)
-        if last:
-            break
+
+    def next_loss() -> torch.Tensor:
         pick = rng.integers(0, len(images), args.batch)
-        batch = tokens(np.stack([jitter(images[i], rng) for i in pick]))
-        for group in adam.param_groups:
-            group["lr"] = learning_rate(step, args.steps, args.learning_rate)
-        value = next_pixel_loss(model, batch)
-        adam.zero_grad(set_to_none=True)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        adam.step()
-        recent.append(value.item())
-    with (args.out / "training_log.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+        return next_pixel_loss(model, tokens(np.stack([jitter(images[i], rng) for i in pick])))
+
+    schedule = Schedule(
+        args.steps,
+        args.learning_rate,
+        args.weight_decay,
+        seed=args.seed,
+        threads=args.threads,
+        half=False,
+        kept=MILESTONES,
+    )
     facts = {
         "what": "ImageGPT over the pixels of scikit-learn's digits, next-pixel prediction",
         "script": "training/train_digits_gpt.py",
@@ -186,18 +143,17 @@ def train(args: argparse.Namespace) -> None:
             "held_out_images": len(held_out_images),
             "augmentation": "random rotation, shear, scale and shift (see jitter)",
         },
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "steps": rows[-1]["step"],
-        "held_out_loss_nats_per_pixel": rows[-1]["held_out_loss"],
-        "cpu_seconds": rows[-1]["cpu_seconds"],
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
     }
-    (args.out / "provenance.json").write_text(json.dumps(facts, indent=1) + "\n")
+    train(
+        model,
+        next_loss,
+        lambda: next_pixel_loss(model, held_out),
+        lambda folder: save(model, folder, clusters),
+        args.out,
+        schedule,
+        facts,
+    )
 
 
 if __name__ == "__main__":
-    train(arguments())
+    train_digits(arguments())

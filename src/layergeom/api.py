@@ -30,7 +30,7 @@ STATES = "states"  # the store inside a run folder
 CHECKPOINTS = "checkpoints"  # the stores of a dynamics run
 MISSED_FROM = 5_000  # rows: below, the search is quick without the kernel too
 # The command line says it in a line of its own.
-warnings.filterwarnings("ignore", "neighbours: ", GeometryWarning, module=r"layergeom\.cli$")
+warnings.filterwarnings("ignore", "neighbours: ", GeometryWarning, module=r"layergeom\.cli\.")
 
 
 class ProfileResult(Profile):

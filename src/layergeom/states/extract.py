@@ -27,7 +27,7 @@ from layergeom.states.pooling import Mode, Pooling, check_pooling
 from layergeom.states.sources import identify
 from layergeom.states.store import Store
 
-_SCHEMA = 2  # counts up when the same settings give other numbers
+_SCHEMA = 3  # counts up when the same settings give other numbers
 
 
 @dataclass(frozen=True)
@@ -215,6 +215,7 @@ def _extracted(
         warnings=tuple(warnings),
         token_norms={name: norms.astype(float) for name, norms in outcome.norms.items()},
         store=target.store,
+        rows=sequences.rows,
     )
     write_facts(target.store, hidden)
     return hidden
@@ -340,10 +341,12 @@ def _counts(sequences: Sequences) -> dict[str, int]:
 
 def _with_samples(hidden: HiddenStates, samples: Samples) -> HiddenStates:
     """Add what belongs to the data and not to the numbers: ids, notes, the size of the whole."""
-    skipped = set(hidden.provenance["skipped"])
+    rows = hidden.rows or ()
+    groups = samples.groups
     return replace(
         hidden,
-        ids=tuple(name for row, name in enumerate(samples.ids) if row not in skipped),
+        ids=tuple(samples.ids[row] for row in rows),
+        groups=None if groups is None else tuple(groups[row] or samples.ids[row] for row in rows),
         counts={**hidden.counts, **samples.counts, "sampled_from": samples.sampled_from},
         warnings=(*samples.notes, *hidden.warnings),
     )

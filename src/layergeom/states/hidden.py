@@ -16,6 +16,7 @@ from layergeom.states.store import Store
 from layergeom.states.tensorfile import AnyArray
 
 STATES = "states"  # the piece of a store that says what its layers are
+ROWS = ("ids", "inputs", "rows", "groups")  # what is kept of the rows besides their states
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class HiddenStates:
         Mean and maximum token norm of each row by layer; empty for stored arrays.
     store : Store or None
         Where results about these states may be kept.
+    rows : tuple of int, or None
+        The sample in the data that each row was made from, counted from 0; None for stored arrays.
+    groups : tuple of str, or None
+        Rows of one group are no independent samples: tokens of one sequence, sequences of one
+        cluster. None if every row stands for itself.
     load : callable, optional
         Returns the array of a layer key; by default the piece ``layers/<key>`` of the store.
 
@@ -98,6 +104,8 @@ class HiddenStates:
     token_norms: Mapping[str, FloatArray]
     store: Store | None
     load: Callable[[str], Any] | None = field(default=None, repr=False)
+    rows: tuple[int, ...] | None = None
+    groups: tuple[str, ...] | None = None
 
     def __getitem__(self, layer: str | int) -> Points:
         """Return one layer as a finite (n, D) array of float32 or float64.
@@ -185,7 +193,7 @@ def write_facts(store: Store, hidden: HiddenStates) -> None:
         "warnings": hidden.warnings,
         "token_norms": list(hidden.token_norms),
     }
-    rows = {"ids": _as_bytes(hidden.ids), "inputs": _as_bytes(hidden.inputs)}
+    rows = {name: _as_bytes(getattr(hidden, name)) for name in ROWS}
     store.put(STATES, rows, hidden.key, facts)
 
 
@@ -239,19 +247,18 @@ def _complete(store: Store, key: str, layers: list[str], discard: bool) -> bool:
 def _opened(
     store: Store, key: str, facts: Mapping[str, Any], rows: Mapping[str, AnyArray]
 ) -> HiddenStates:
-    inputs = _from_bytes(rows["inputs"])
+    of_rows = {name: _from_bytes(rows[name]) for name in ROWS if name in rows}
     return HiddenStates(
         layers=tuple(facts["layers"]),
         names=tuple(LayerName(**name) for name in facts["names"]),
         n=facts["n"],
         key=key,
         provenance=facts["provenance"],
-        ids=tuple(_from_bytes(rows["ids"])),
-        inputs=None if inputs is None else tuple(inputs),
         counts=facts["counts"],
         warnings=tuple(facts["warnings"]),
         token_norms=StoredNorms(store, key, tuple(facts["token_norms"])),
         store=store,
+        **{name: None if value is None else tuple(value) for name, value in of_rows.items()},
     )
 
 

@@ -54,6 +54,9 @@ class Samples:
     counts : mapping of str to int
         By name, over all rows before sampling: sequences that were changed or are unusual, ids
         that repeat, rows without labels, ids of label files that no row has.
+    groups : tuple of str or None, or None
+        Rows that are no independent samples of each other (a protein cluster, the document of a
+        chunk); None of a row: it stands for itself.
     """
 
     kind: Literal["text", "tokens"]
@@ -64,6 +67,7 @@ class Samples:
     sampled_from: int
     notes: tuple[str, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
+    groups: Labels | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -82,6 +86,7 @@ class Samples:
             ids=tuple(self.ids[row] for row in kept),
             labels=_taken(self.labels, kept),
             exclude=_taken(self.exclude, kept),
+            groups=_taken(self.groups, kept),
         )
 
 

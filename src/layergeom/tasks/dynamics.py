@@ -127,8 +127,7 @@ def dynamics(
 
 def rows_kept(samples: Samples, hidden: HiddenStates) -> Samples:
     """Return the samples that became rows of ``hidden``, in their order."""
-    skipped = set(hidden.provenance.get("skipped", ()))
-    return samples.take(i for i in range(len(samples)) if i not in skipped) if skipped else samples
+    return samples if hidden.rows is None else samples.take(hidden.rows)
 
 
 def _named(

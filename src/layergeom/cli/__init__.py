@@ -1,0 +1,37 @@
+"""The command line: a command parses, makes one library call, and prints.
+
+Tables and results go to stdout, progress and errors to stderr. Exit codes: 0 fine, 2 bad input
+(the message names the remedy), 3 degenerate data.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from layergeom.cli import profiling, training  # noqa: F401  (their commands)
+from layergeom.cli.app import app
+from layergeom.errors import LayergeomError
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line; errors become one line on stderr and an exit code."""
+    # Threads of the matrix libraries sleep between products instead of spinning: a third less CPU,
+    # and no standstill where other programs want the cores too.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    try:
+        app()
+    except LayergeomError as error:
+        typer.echo(f"layergeom: {error}", err=True)
+        sys.exit(error.exit_code)
+    except SystemExit as leave:
+        if leave.code == INTERRUPTED:  # what typer makes of Ctrl-C
+            typer.echo("layergeom: interrupted; the same command keeps what is finished.", err=True)
+        raise

@@ -1,0 +1,77 @@
+"""Commands about the checkpoints of a training run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from layergeom.cli.app import app
+from layergeom.cli.options import (
+    AsJson,
+    BatchSize,
+    Device,
+    Dtype,
+    ExcludeFrom,
+    K,
+    LabelsFrom,
+    Long,
+    MaxLength,
+    MaxSamples,
+    Out,
+    Pool,
+    Seed,
+    TextColumn,
+    forward,
+    row_limit,
+)
+from layergeom.cli.printing import leave, progress_bar
+
+
+@app.command()
+def dynamics(
+    model: Annotated[str, typer.Argument(help="Folder of checkpoints, or hub id.")],
+    data: Annotated[str, typer.Argument(help="As for run.")],
+    revisions: Annotated[
+        str | None, typer.Option(help="Names separated by commas, or a pattern such as 'step*'.")
+    ] = None,
+    out: Out = Path("layergeom-dynamics"),
+    labels: LabelsFrom = None,
+    exclude: ExcludeFrom = None,
+    text_column: TextColumn = None,
+    pool: Pool = "auto",
+    max_samples: MaxSamples = None,
+    max_length: MaxLength = None,
+    long: Long = "truncate",
+    k: K = 30,
+    seed: Seed = 0,
+    batch_size: BatchSize = None,
+    device: Device = "auto",
+    dtype: Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """Profile the checkpoints of a training run on the same data; the report is of the last one."""
+    from layergeom import api
+
+    with progress_bar() as progress:
+        found = api.dynamics(
+            model,
+            data,
+            revisions=revision_names(revisions),
+            labels=labels,
+            exclude=exclude,
+            text_column=text_column,
+            max_samples=row_limit(max_samples),
+            k=k,
+            seed=seed,
+            folder=out,
+            progress=progress,
+            **forward(pool, max_length, long, False, batch_size, device, dtype),
+        )
+    leave(api.ProfileResult.of(found.profiles[-1]), out, as_json, found)
+
+
+def revision_names(text: str | None) -> Any:
+    """Return names separated by commas as a list, and one pattern as it is."""
+    return text.split(",") if text and "," in text else text
