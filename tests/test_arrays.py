@@ -153,6 +153,7 @@ def test_count_without_a_ceiling():
 def test_labels_are_coded_and_missing_ones_are_marked():
     assert arrays.labels(["b", "a", "b", None, ""], 5).tolist() == [1, 0, 1, -1, -1]
     assert arrays.labels([3.0, np.nan, 1.0], 3).tolist() == [1, -1, 0]
+    assert arrays.labels(["b", float("nan"), "a"], 3).tolist() == [1, -1, 0]
     assert arrays.labels([3.0, None, 3], 3).tolist() == [0, -1, 0]
     assert arrays.labels(np.array([True, False, True]), 3).tolist() == [1, 0, 1]
     assert arrays.labels(torch.tensor([5, 5, 2]), 3).tolist() == [1, 1, 0]

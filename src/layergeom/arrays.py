@@ -116,6 +116,8 @@ def labels(values: object, n: int, name: str = "labels") -> IntArray:
     if values is None:
         raise InputError(f"{name} are missing (None); give one label per row.")
     column = np.asarray(_plain(values, name))
+    if column.dtype.kind == "U" and isinstance(values, (list, tuple)):
+        column = np.asarray(values, dtype=object)  # a NaN among texts has become the text "nan"
     if column.ndim != 1:
         raise InputError(f"{name} must be one label per row but have shape {column.shape}.")
     if len(column) != n:
