@@ -36,11 +36,13 @@ if TYPE_CHECKING:
         information_imbalance,
         label_overlap,
         label_overlaps,
+        linear_cka,
         nearest_points,
         neighbor_graph,
         neighborhood_overlap,
         overlap_matrices,
         overlap_matrix,
+        permutation_level,
         scale_analysis,
         search_memory,
         spectrum,
@@ -49,7 +51,12 @@ if TYPE_CHECKING:
     from layergeom.profiles import Profile
     from layergeom.reading import Recommendation
     from layergeom.states.hidden import HiddenStates
+    from layergeom.tasks.compare import Comparison, compare
     from layergeom.tasks.dynamics import Dynamics
+    from layergeom.tasks.embed import Embeddings, embed
+    from layergeom.tasks.evaluate import Evaluation, evaluate
+    from layergeom.tasks.token_clouds import TokenClouds, token_clouds
+    from layergeom.tasks.truncate import Truncation, truncate
 
 __version__ = VERSION
 
@@ -65,11 +72,13 @@ _HOMES = {
         "information_imbalance",
         "label_overlap",
         "label_overlaps",
+        "linear_cka",
         "nearest_points",
         "neighbor_graph",
         "neighborhood_overlap",
         "overlap_matrices",
         "overlap_matrix",
+        "permutation_level",
         "scale_analysis",
         "search_memory",
         "spectrum",
@@ -78,38 +87,55 @@ _HOMES = {
     "layergeom.profiles": ("Profile",),
     "layergeom.reading": ("Recommendation",),
     "layergeom.states.hidden": ("HiddenStates",),
+    "layergeom.tasks.compare": ("Comparison", "compare"),
     "layergeom.tasks.dynamics": ("Dynamics",),
+    "layergeom.tasks.embed": ("Embeddings", "embed"),
+    "layergeom.tasks.evaluate": ("Evaluation", "evaluate"),
+    "layergeom.tasks.token_clouds": ("TokenClouds", "token_clouds"),
+    "layergeom.tasks.truncate": ("Truncation", "truncate"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
+    "Comparison",
     "DimensionEstimate",
     "Dynamics",
+    "Embeddings",
+    "Evaluation",
     "HiddenStates",
     "NeighborGraph",
     "Neighbors",
     "Profile",
     "ProfileResult",
     "Recommendation",
+    "TokenClouds",
+    "Truncation",
     "__version__",
     "anisotropy",
+    "compare",
     "decimation",
     "dynamics",
+    "embed",
+    "evaluate",
     "extract",
     "gride",
     "information_imbalance",
     "label_overlap",
     "label_overlaps",
+    "linear_cka",
     "load",
     "nearest_points",
     "neighbor_graph",
     "neighborhood_overlap",
     "overlap_matrices",
     "overlap_matrix",
+    "permutation_level",
     "profile",
     "scale_analysis",
     "search_memory",
     "spectrum",
+    "token_clouds",
+    "truncate",
     "twonn",
 ]
 

@@ -78,6 +78,8 @@ def extract(
     data: Any,
     *,
     text_column: Any = None,
+    groups: Any = None,
+    split: str | None = None,
     max_samples: int | Literal["all"] | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
@@ -91,15 +93,15 @@ def extract(
     model : str, Path or module
         Hub id, local folder, or loaded module (with ``tokenizer=`` for texts).
     data : path, list or dataset
-        Texts or token ids (see :func:`layergeom.states.inputs.read_samples`).
-    text_column, max_samples, seed
+        Texts, token ids or images (see :func:`layergeom.states.inputs.read_samples`).
+    text_column, groups, split, max_samples, seed
         How the data are read and sampled.
     folder : path, optional
         Where the states are kept; the same call is then answered from there.
     progress : callable(done, total, what), optional
         Called after each batch.
     **options
-        ``revision``, ``tokenizer``, ``dtype``, ``device_map`` and the fields of
+        ``revision``, ``tokenizer``, ``image_processor``, ``dtype``, ``device_map``; the fields of
         :class:`layergeom.states.extract.Extraction`: ``pool``, ``max_length``, ``long``,
         ``batch_size``, ``device``, ``special_tokens``, ``max_unknown``.
 
@@ -113,7 +115,14 @@ def extract(
     InputError
         With the place and the remedy.
     """
-    samples = read_samples(data, text_column=text_column, max_samples=max_samples, seed=seed)
+    samples = read_samples(
+        data,
+        text_column=text_column,
+        groups=groups,
+        split=split,
+        max_samples=max_samples,
+        seed=seed,
+    )
     return _extracted(model, samples, folder, progress, options)
 
 
@@ -136,6 +145,8 @@ def profile(
     *,
     labels: Any = None,
     exclude: Any = None,
+    groups: Any = None,
+    split: str | None = None,
     text_column: Any = None,
     max_samples: int | Literal["all"] | None = None,
     k: int = 30,
@@ -156,6 +167,11 @@ def profile(
     labels, exclude : column name, file, "file:column" or sequence, optional
         Class of each row for the label overlap; finer groups whose members are no neighbours. Of
         SCOPe or CATH codes a level: ``labels="superfamily", exclude="family"``.
+    groups : as labels, optional
+        Rows that are no independent samples of each other, such as the members of a cluster: they
+        are no neighbours, and errors take the group as the unit.
+    split : str, optional
+        Only these rows of the data: a value of the column ``split``, or ``"column:value"``.
     text_column, max_samples, seed
         How data are read and sampled; at most 20,000 rows unless ``max_samples`` says otherwise.
     k : int
@@ -202,15 +218,17 @@ def profile(
     device = None if options.get("device") == "auto" else options.get("device")
     if data is None:
         options.pop("device", None)
-        reading = {"text_column": text_column, "max_samples": max_samples}
+        reading = {"text_column": text_column, "max_samples": max_samples, "split": split}
         options |= {name: value for name, value in reading.items() if value is not None}
-        hidden, rows = _given(model, labels, exclude, place, options)
+        hidden, rows = _given(model, labels, exclude, groups, place, options)
     else:
         samples = read_samples(
             data,
             text_column=text_column,
             labels=labels,
             exclude=exclude,
+            groups=groups,
+            split=split,
             max_samples=max_samples,
             seed=seed,
         )
@@ -249,7 +267,7 @@ def _row_labels(samples: Samples, hidden: HiddenStates) -> Rows:
 
 
 def _given(
-    states: Any, labels: Any, exclude: Any, place: Path | None, options: dict[str, Any]
+    states: Any, labels: Any, exclude: Any, groups: Any, place: Path | None, options: dict[str, Any]
 ) -> tuple[HiddenStates, Rows]:
     if options:
         raise InputError(
@@ -258,16 +276,18 @@ def _given(
         )
     store = None if place is None else Store(place / STATES)
     hidden = stored_states(states, store)
-    from layergeom.states.labels import labels_of_rows
+    from layergeom.states.labels import labels_of_rows, whole_groups
 
     classes = labels_of_rows(labels, hidden.ids, "labels")
-    groups = labels_of_rows(exclude, hidden.ids, "exclude")
+    kin = labels_of_rows(exclude, hidden.ids, "exclude")
+    clusters = labels_of_rows(groups, hidden.ids, "groups")
     hidden = replace(
         hidden,
-        warnings=(*hidden.warnings, *classes.notes, *groups.notes),
-        counts={**hidden.counts, **classes.counts, **groups.counts},
+        groups=whole_groups(clusters.labels) or hidden.groups,
+        warnings=(*hidden.warnings, *classes.notes, *kin.notes, *clusters.notes),
+        counts={**hidden.counts, **classes.counts, **kin.counts, **clusters.counts},
     )
-    return hidden, (classes.labels, groups.labels)
+    return hidden, (classes.labels, kin.labels)
 
 
 def dynamics(
@@ -277,6 +297,8 @@ def dynamics(
     revisions: str | Sequence[str] | None = None,
     labels: Any = None,
     exclude: Any = None,
+    groups: Any = None,
+    split: str | None = None,
     text_column: Any = None,
     max_samples: int | Literal["all"] | None = None,
     k: int = 30,
@@ -293,7 +315,9 @@ def dynamics(
         A folder with one sub-folder per checkpoint, or a hub id.
     revisions : str or sequence of str, optional
         Names of sub-folders or revisions, or one pattern ("step*") for a folder.
-    data, labels, exclude, text_column, max_samples, k, seed, folder, progress, **options
+    data, labels, exclude, groups, split, text_column, max_samples, k, seed, folder, progress
+        As :func:`profile`.
+    **options
         As :func:`profile`.
 
     Returns
@@ -313,6 +337,8 @@ def dynamics(
         text_column=text_column,
         labels=labels,
         exclude=exclude,
+        groups=groups,
+        split=split,
         max_samples=max_samples,
         seed=seed,
     )

@@ -9,19 +9,27 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import scipy.sparse as sp
 
 from layergeom import geometry
 from layergeom.arrays import FloatArray, IntArray, Points, count
 from layergeom.errors import DegenerateError, GeometryWarning, InputError, StoreError
 from layergeom.geometry import NeighborGraph
-from layergeom.geometry.dimension import Fit
-from layergeom.geometry.uncertainty import adjacency, row_adjacency, standard_error
+from layergeom.geometry.dimension import Fit, check_fit
+from layergeom.geometry.group_ratios import ranked_distances, reach
+from layergeom.geometry.near_twins import FEWEST_LISTED, near_twins
+from layergeom.geometry.uncertainty import (
+    Joined,
+    adjacency,
+    cluster_error,
+    row_adjacency,
+    same_point_error,
+    standard_error,
+)
 from layergeom.profiles import ScaleCurve
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates
 
-SCHEMA = 1  # raised whenever the same states would give other numbers
+SCHEMA = 2  # raised whenever the same states would give other numbers
 FITS: dict[str, tuple[Fit, float]] = {
     "dimension_linear_90": ("linear", 0.9),
     "dimension_linear_98": ("linear", 0.98),
@@ -52,22 +60,39 @@ class Settings:
         Factors by which the points are thinned for dimension against sample size.
     seed : int
         Splits subsets and samples query points.
+    fit, fraction : str and float, optional
+        With a fit, the curve ``dimension_protocol`` is TwoNN by it (see
+        :func:`layergeom.geometry.twonn`).
+    thinning : int
+        That curve is the mean over ``thinning`` disjoint subsets, and its error their standard
+        error; of all points, with the neighbour-graph-robust error, if 1.
+    lone_rows : bool
+        Every row stands for itself, whatever groups the states know, as paper B's tokens do.
 
     Raises
     ------
     InputError
-        If one of them is not a whole number in its range.
+        If one of them is not a whole number in its range, or the fit and fraction do not go
+        together.
     """
 
     k: int = 30
     ranks: int = 64
     decimation: tuple[int, ...] = (1, 2, 4, 8)
     seed: int = 0
+    fit: Fit | None = None
+    fraction: float | None = None
+    thinning: int = 1
+    lone_rows: bool = False
 
     def __post_init__(self) -> None:
-        for name, low in (("k", 1), ("ranks", 2), ("seed", 0)):
+        for name, low in (("k", 1), ("ranks", 2), ("seed", 0), ("thinning", 1)):
             # 30.0 is accepted and kept as 30: the settings are also a key
             object.__setattr__(self, name, count(getattr(self, name), name, low))
+        if self.fit is not None:
+            check_fit(self.fit, self.fraction)
+        elif self.fraction is not None or self.thinning != 1:
+            raise InputError("fraction and thinning belong to a fit; give fit='linear' with them.")
 
 
 @dataclass(frozen=True)
@@ -85,7 +110,7 @@ class MeasuredLayer:
     numbers: dict[str, tuple[float, float]] = field(default_factory=dict)
     chance: dict[str, float] = field(default_factory=dict)
     influence: dict[str, FloatArray] = field(default_factory=dict)
-    joined: dict[str, sp.csr_array] = field(default_factory=dict)
+    joined: dict[str, Joined] = field(default_factory=dict)
     graph: NeighborGraph | None = None
     scale: ScaleCurve | None = None
     decimation: dict[str, list[float]] | None = None
@@ -99,10 +124,13 @@ def measured_layer(
     given: Labels | None,
     settings: Settings,
     device: str | None = None,
+    groups: IntArray | None = None,
 ) -> MeasuredLayer:
     """Measure one layer; what cannot be measured is left out with its reason.
 
-    Neighbours are searched on ``device``, which changes no answer.
+    Neighbours are searched on ``device``, which changes no answer. With ``groups`` (see
+    :func:`layergeom.geometry.groups.check_groups`), these are the sampling units of all errors,
+    and all neighbours come from other groups.
     """
     layer = MeasuredLayer()
     invalid = states.provenance.get("invalid", {})
@@ -112,7 +140,7 @@ def measured_layer(
     with _collected(layer.notes):
         try:
             X = states[key]
-            searched = partial(layer_graph, states, key, X, settings, device=device)
+            searched = partial(layer_graph, states, key, X, settings, groups=groups, device=device)
             graph = searched()
         except StoreError:
             raise  # a full disk says nothing about the layer
@@ -120,12 +148,10 @@ def measured_layer(
             layer.undefined = str(error)
             return layer
         layer.graph = graph
-        # Made here and kept: every estimate of this graph asks for one of the two.
-        layer.joined["dimension"] = adjacency(graph, 2)
+        # Made here and kept: every estimate of this graph asks for it, or for that of the points.
         layer.joined["overlap"] = row_adjacency(graph, settings.k)
         _spectrum(layer, X, graph, states, key)
-        _distances(layer, graph)
-        _dimensions(layer, X, graph, settings)
+        _points(layer, X, graph, settings)
         if given is not None:
             _label_overlap(layer, searched, given, settings)
     layer.graph = graph.nearest(settings.k)
@@ -153,25 +179,45 @@ def layer_graph(
     key: str,
     X: Points,
     settings: Settings,
+    exclude: IntArray | None = None,
     groups: IntArray | None = None,
     device: str | None = None,
 ) -> NeighborGraph:
     """Return the neighbour graph of a layer, from the store if it has been made before.
 
-    With ``groups``, rows of one group are not neighbours.
+    With ``groups``, rows of one group are not neighbours; with ``exclude`` neither are rows of one
+    of its classes, and the graph serves the label overlap alone.
     """
-    k = min(
-        max(settings.k, 2) if groups is not None else max(settings.k, settings.ranks), states.n - 1
-    )
-    name = f"neighbors/{key}" if groups is None else f"neighbors-outside/{key}"
-    content = content_key("neighbors", SCHEMA, states.key, key, k, groups)
+    name, k, content = _graph_piece(states, key, settings, groups, exclude)
     stored = None if states.store is None else states.store.get(name, content, discard=True)
     if stored is not None:
         return NeighborGraph.unpacked(stored)
-    graph = geometry.neighbor_graph(X, k, inputs=states.inputs, groups=groups, device=device)
+    graph = geometry.neighbor_graph(
+        X, k, inputs=states.inputs, groups=groups, exclude=_with_gaps(exclude), device=device
+    )
     if states.store is not None:
         states.store.put(name, graph.packed(), content)
     return graph
+
+
+def _graph_piece(
+    states: HiddenStates,
+    key: str,
+    settings: Settings,
+    groups: IntArray | None,
+    exclude: IntArray | None,
+) -> tuple[str, int, str]:
+    """Name of the piece of a store that keeps a graph, its neighbours per row, its content key."""
+    whole = states.n - (1 if groups is None else int(np.bincount(groups).max()))
+    k = max(settings.k, 2) if exclude is not None else max(settings.k, settings.ranks)
+    k = min(k, states.n - 1 if exclude is not None else whole)
+    parts = ["neighbors", SCHEMA, states.key, key, k, exclude]
+    if groups is None:
+        kind = "neighbors" if exclude is None else "neighbors-outside"
+    else:
+        kind = "neighbors-between" if exclude is None else "neighbors-between-outside"
+        parts.append(groups)
+    return f"{kind}/{key}", k, content_key(*parts)
 
 
 def _spectrum(
@@ -180,30 +226,45 @@ def _spectrum(
     found = geometry.spectrum(X, graph.point)
     for name in SPECTRAL:
         estimate = getattr(found, name)
-        layer.numbers[name] = (estimate.value, estimate.error)
+        error = cluster_error(estimate.influence, graph.point, graph.groups)
+        layer.numbers[name] = (estimate.value, error)
     for name in ("pca_dimension_90", "pca_dimension_99"):
         layer.numbers[name] = (getattr(found, name), np.nan)
     if key in states.token_norms:
         norms = np.asarray(states.token_norms[key], dtype=np.float64)
         for column, name in enumerate(("token_norm_mean", "token_norm_max")):
-            layer.numbers[name] = _row_mean(norms[:, column])
+            layer.numbers[name] = _row_mean(norms[:, column], graph.groups)
 
 
-def _row_mean(values: FloatArray) -> tuple[float, float]:
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
+def _row_mean(values: FloatArray, groups: IntArray | None) -> tuple[float, float]:
+    """Mean over the rows and its error, with the factor G/(G - 1) of the variance of G units."""
+    mean = float(values.mean())
+    if groups is None:
+        return mean, float(values.std(ddof=1) / np.sqrt(len(values)))
+    size = len(np.unique(groups))
+    return mean, same_point_error(values - mean, groups) * float(np.sqrt(size / (size - 1)))
+
+
+def _points(layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings: Settings) -> None:
+    """Measure what the distinct points say, where they see enough of each other."""
+    layer.numbers["distinct_points"] = (graph.n_distinct, np.nan)
+    try:
+        layer.joined["dimension"] = adjacency(graph, 2)
+    except DegenerateError as error:
+        layer.undefined = str(error)
+        return
+    _distances(layer, graph)
+    _dimensions(layer, X, graph, settings)
 
 
 def _distances(layer: MeasuredLayer, graph: NeighborGraph) -> None:
-    """Mean distance of the first two neighbours among the distinct points."""
-    distances, _ = graph.points
-    layer.numbers["distinct_points"] = (graph.n_distinct, np.nan)
+    """Mean distance of the first two neighbours, or other groups, among the distinct points."""
     for rank, name in ((1, "r1"), (2, "r2")):
-        if rank <= distances.shape[1]:
-            mean = float(distances[:, rank - 1].mean())
+        if rank <= reach(graph):
+            distances = ranked_distances(graph, rank)
+            mean = float(distances.mean())
             rows = np.zeros(graph.n)
-            rows[graph.representatives] = (distances[:, rank - 1] - mean) * (
-                graph.n / graph.n_distinct
-            )
+            rows[graph.representatives] = (distances - mean) * (graph.n / graph.n_distinct)
             layer.numbers[name] = (mean, standard_error(rows, layer.joined["dimension"]))
 
 
@@ -234,23 +295,58 @@ def _dimensions(layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings:
             f"the dimension exceeds 0.8 log2 N = {0.8 * np.log2(graph.n_distinct):.1f}; read it as "
             "a lower bound."
         )
+    if graph.groups is None and graph.k >= FEWEST_LISTED:
+        _tell_twins(layer, graph)
     thin = geometry.decimation(X, graph, settings.decimation, settings.seed)
     layer.decimation = {
         "n": thin.sizes.tolist(),
         "values": thin.values.tolist(),
         "errors": thin.errors.tolist(),
     }
+    if settings.fit is not None:
+        _protocol_dimension(layer, X, graph, settings, settings.fit)
+
+
+def _tell_twins(layer: MeasuredLayer, graph: NeighborGraph) -> None:
+    twins = near_twins(graph)
+    if twins.misleading:
+        layer.notes.append(
+            f"{twins.share:.1%} of the distinct points have a near twin (r2/r1 > {twins.ratio:.1f}"
+            f", more than chance gives); the dimension is {twins.dimension.value:.1f} with them "
+            f"and {twins.dimension_without:.1f} without. If rows belong together, give groups=…"
+        )
+
+
+def _protocol_dimension(
+    layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings: Settings, fit: Fit
+) -> None:
+    """TwoNN by the fit of a protocol, on disjoint subsets where the protocol thins."""
+    try:
+        thin = geometry.decimation(
+            X, graph, (settings.thinning,), settings.seed, fit, settings.fraction
+        )
+    except DegenerateError as error:
+        layer.notes.append(f"dimension_protocol is unknown: {error}")
+        return
+    if not len(thin.sizes):
+        layer.notes.append(
+            f"dimension_protocol is unknown: {graph.n_distinct} distinct points are too few to be "
+            f"split into {settings.thinning} subsets."
+        )
+        return
+    errors = thin.errors if settings.thinning == 1 else thin.spreads
+    layer.numbers["dimension_protocol"] = (float(thin.values[0]), float(errors[0]))
 
 
 def _label_overlap(
     layer: MeasuredLayer,
-    searched: Callable[[IntArray], NeighborGraph],
+    searched: Callable[..., NeighborGraph],
     given: Labels,
     settings: Settings,
 ) -> None:
     graph = layer.graph
     if given.exclude is not None:
-        graph = searched(given.exclude)
+        graph = searched(exclude=given.exclude)
     if graph is None:
         return
     layer.joined["label_overlap"] = row_adjacency(graph, settings.k)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -15,11 +15,12 @@ import scipy
 import scipy.sparse as sp
 
 from layergeom import arrays, geometry
-from layergeom.arrays import FloatArray
+from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry import neighbor_way
 from layergeom.geometry._search import has_device
-from layergeom.geometry.uncertainty import covariance
+from layergeom.geometry.groups import chance_of_neighbors, check_groups
+from layergeom.geometry.uncertainty import Joined, covariance
 from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
 from layergeom.profiles import FILE, Curve, LayerMap, Profile, load
 from layergeom.states.content import content_key
@@ -30,6 +31,11 @@ ESTIMATORS = {
     "dimension": "TwoNN, maximum likelihood on distinct points",
     "errors": "neighbour-graph-robust",
 }
+GROUPED = {
+    "dimension": "TwoNN between groups, maximum likelihood on distinct points",
+    "errors": "neighbour-graph- and group-robust",
+}
+FEW_GROUPS = 100  # tight ones: intervals of 95 % held 77 % at 40 groups, 88 % at 100
 Progress = Callable[[int, int, str], None]
 
 
@@ -40,6 +46,7 @@ def measure(
     settings: Settings | None = None,
     progress: Progress | None = None,
     device: str | None = None,
+    groups: object = None,
 ) -> Profile:
     """Return the geometry of every layer.
 
@@ -58,6 +65,11 @@ def measure(
     device : str, optional
         Where neighbours are searched (see :func:`layergeom.neighbor_graph`); by default where the
         model ran, if that device is here. No answer depends on it.
+    groups : sequence of n groups, optional
+        Rows of one group are no independent samples (tokens of a sequence, sequences of a
+        cluster): every neighbour comes from another group, and every error takes the group as the
+        sampling unit (docs/explanation/groups.md). ``states.groups`` unless given. A row whose
+        group is missing is a group of its own; groups of one row each change nothing.
 
     Returns
     -------
@@ -68,7 +80,8 @@ def measure(
     Raises
     ------
     InputError
-        If labels do not fit, k is not below the number of rows, or ``device`` is not here.
+        If labels or groups do not fit, k is not below the number of rows, a group leaves its rows
+        fewer than k (and two) others, or ``device`` is not here.
     DegenerateError
         If no layer can be measured.
 
@@ -80,11 +93,13 @@ def measure(
     settings = Settings() if settings is None else settings
     check_rows(states.n, settings)
     given = _labels(states, labels, exclude)
+    own = _groups(states, groups, settings)
+    codes = None if own is None else check_groups(own, states.n, max(settings.k, 2))
     device = _search_device(states, device)
     way = neighbor_way(states.n, device)
     layers: list[MeasuredLayer] = []
     for done, key in enumerate(states.layers):
-        layers.append(measured_layer(states, key, given, settings, device))
+        layers.append(measured_layer(states, key, given, settings, device, codes))
         if progress is not None:
             progress(done + 1, len(states.layers), "layers measured")
     if all(layer.graph is None for layer in layers):
@@ -92,7 +107,32 @@ def measure(
             "no layer can be measured: "
             + "; ".join(f"{k}: {x.undefined}" for k, x in zip(states.layers, layers, strict=True))
         )
-    return _assemble(states, layers, given, settings, way)
+    return _assemble(states, layers, given, _Making(settings, way, own, codes))
+
+
+@dataclass(frozen=True, eq=False)
+class _Making:
+    """What a profile is made with besides states and labels; ``codes`` None: no two rows of one."""
+
+    settings: Settings
+    way: str
+    groups: Sequence[object] | None
+    codes: IntArray | None
+
+    @property
+    def group_facts(self) -> Mapping[str, int] | None:
+        """Number of groups and rows, and rows of the largest group."""
+        if self.groups is None:
+            return None
+        n = len(self.groups)
+        sizes = np.ones(n, dtype=int) if self.codes is None else np.bincount(self.codes)
+        return {"groups": len(sizes), "largest": int(sizes.max()), "rows": n}
+
+
+def _groups(states: HiddenStates, groups: object, settings: Settings) -> Sequence[object] | None:
+    """Return the groups that are given, else those that the states know, unless rows are alone."""
+    given = states.groups if groups is None and not settings.lone_rows else groups
+    return None if given is None else list(np.asarray(given, dtype=object))
 
 
 def _search_device(states: HiddenStates, asked: str | None) -> str | None:
@@ -111,18 +151,19 @@ def measure_once(
     folder: Path | None,
     progress: Progress | None = None,
     device: str | None = None,
+    groups: object = None,
 ) -> Profile:
     """Return the profile that ``folder`` holds if it is of the same content; else make and keep it.
 
     A damaged or newer profile is made again and replaced.
     """
     if folder is None:
-        return measure(states, labels, exclude, settings, progress, device)
-    key = profile_key(states, labels, exclude, settings)
+        return measure(states, labels, exclude, settings, progress, device, groups)
+    key = profile_key(states, labels, exclude, settings, groups)
     former = _former(folder)
     if former is not None and former.provenance.get("key") == key:
         return former
-    made = measure(states, labels, exclude, settings, progress, device)
+    made = measure(states, labels, exclude, settings, progress, device, groups)
     made.save(folder)
     return made
 
@@ -134,14 +175,29 @@ def _former(folder: Path) -> Profile | None:
         return None
 
 
-def profile_key(states: HiddenStates, labels: object, exclude: object, settings: Settings) -> str:
+def profile_key(
+    states: HiddenStates,
+    labels: object,
+    exclude: object,
+    settings: Settings,
+    groups: object = None,
+) -> str:
     """Return the content key of the profile that :func:`measure` would make."""
-    return _key(states, _labels(states, labels, exclude), settings)
+    own = _groups(states, groups, settings)
+    return _key(states, _labels(states, labels, exclude), settings, own)
 
 
-def _key(states: HiddenStates, given: Labels | None, settings: Settings) -> str:
+def _key(
+    states: HiddenStates,
+    given: Labels | None,
+    settings: Settings,
+    groups: Sequence[object] | None,
+) -> str:
     codes = [] if given is None else [given.codes, given.exclude]
-    return content_key("profile", SCHEMA, states.key, asdict(settings), codes)
+    parts = ["profile", SCHEMA, states.key, asdict(settings), codes]
+    if groups is not None:
+        parts.append(arrays.labels(groups, states.n, "groups"))
+    return content_key(*parts)
 
 
 def check_rows(n: int, settings: Settings) -> None:
@@ -166,11 +222,10 @@ def _assemble(
     states: HiddenStates,
     layers: list[MeasuredLayer],
     given: Labels | None,
-    settings: Settings,
-    way: str,
+    making: _Making,
 ) -> Profile:
     curves = _curves(layers)
-    overlap = _overlap_map(layers, states.n, settings)
+    overlap = _overlap_map(layers, states.n, making)
     curves["overlap_next"] = Curve(
         "overlap_next",
         np.append(np.diag(overlap.values, 1), np.nan),
@@ -195,8 +250,8 @@ def _assemble(
         },
         undefined=undefined,
         counts=dict(states.counts) | {"rows": states.n, "layers": len(keys)},
-        warnings=_warnings(states, layers),
-        provenance=_provenance(states, given, settings, way),
+        warnings=_warnings(states, layers, making),
+        provenance=_provenance(states, given, making),
     )
 
 
@@ -213,36 +268,52 @@ def _curves(layers: list[MeasuredLayer]) -> dict[str, Curve]:
     return curves
 
 
-def _overlap_map(layers: list[MeasuredLayer], n: int, settings: Settings) -> LayerMap:
-    size = len(layers)
+def _overlap_map(layers: list[MeasuredLayer], n: int, making: _Making) -> LayerMap:
+    size, k = len(layers), making.settings.k
     values, errors = np.full((size, size), np.nan), np.full((size, size), np.nan)
     known = [i for i, layer in enumerate(layers) if layer.graph is not None]
     graphs = [layer.graph for layer in layers if layer.graph is not None]
     joined = [layers[i].joined["overlap"] for i in known]
-    found = geometry.overlap_matrix(graphs, settings.k, joined)
+    found = geometry.overlap_matrix(graphs, k, joined)
     values[np.ix_(known, known)], errors[np.ix_(known, known)] = found
-    return LayerMap("overlap", values, errors, settings.k / (n - 1))
+    chance = chance_of_neighbors(n, making.codes, k, np.ones(n, dtype=bool))
+    return LayerMap("overlap", values, errors, chance)
 
 
 def _covariance(layers: list[MeasuredLayer], name: str, n: int) -> FloatArray:
     unknown = np.full(n, np.nan)
-    nothing = sp.csr_array((n, n))
+    nothing = Joined(sp.csr_array((n, n)))
     return covariance(
         [layer.influence.get(name, unknown) for layer in layers],
         [layer.joined.get(name, nothing) for layer in layers],
     )
 
 
-def _warnings(states: HiddenStates, layers: list[MeasuredLayer]) -> tuple[str, ...]:
-    """States' warnings, then what the layers have to say, equal sentences gathered."""
+def _warnings(
+    states: HiddenStates, layers: list[MeasuredLayer], making: _Making
+) -> tuple[str, ...]:
+    """States' warnings, few groups, then what the layers have to say, equal sentences gathered."""
     told: dict[str, list[str]] = {}
     for key, layer in zip(states.layers, layers, strict=True):
         sentences = layer.notes + ([layer.undefined] if layer.undefined else [])
         for sentence in sentences:
             told.setdefault(sentence, []).append(key)
-    return tuple(states.warnings) + tuple(
-        f"{_span(keys, states.layers)}: {sentence}" for sentence, keys in told.items()
+    return (
+        tuple(states.warnings)
+        + _few_groups(making)
+        + tuple(f"{_span(keys, states.layers)}: {sentence}" for sentence, keys in told.items())
     )
+
+
+def _few_groups(making: _Making) -> tuple[str, ...]:
+    facts = making.group_facts
+    if facts is None or facts["largest"] == 1 or facts["groups"] >= FEW_GROUPS:
+        return ()
+    sentence = (
+        f"the errors rest on {facts['groups']} groups; below {FEW_GROUPS} they are too small where "
+        "the rows of a group lie close together."
+    )
+    return (sentence,)
 
 
 def _span(keys: list[str], layers: tuple[str, ...]) -> str:
@@ -255,15 +326,15 @@ def _span(keys: list[str], layers: tuple[str, ...]) -> str:
     )
 
 
-def _provenance(
-    states: HiddenStates, given: Labels | None, settings: Settings, way: str
-) -> dict[str, Any]:
+def _provenance(states: HiddenStates, given: Labels | None, making: _Making) -> dict[str, Any]:
+    estimators = ESTIMATORS if making.codes is None else ESTIMATORS | GROUPED
     return {
-        "key": _key(states, given, settings),
+        "key": _key(states, given, making.settings, making.groups),
         "states": dict(states.provenance) | {"key": states.key},
-        "settings": asdict(settings),
+        "settings": asdict(making.settings),
         "labels": _label_facts(given),
-        "estimators": ESTIMATORS | {"neighbours": way},
+        "groups": making.group_facts,
+        "estimators": estimators | {"neighbours": making.way},
         "versions": {
             "layergeom": VERSION,
             "numpy": np.__version__,

@@ -21,7 +21,7 @@ from scipy import stats
 
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import NeighborGraph, gride, neighbor_graph, twonn
-from layergeom.geometry.dimension import fisher_error, ratio_likelihood
+from layergeom.geometry.dimension import fisher_error, ratio_fit, ratio_likelihood
 
 GOLDEN = json.loads((Path(__file__).parent / "golden.json").read_text(encoding="utf-8"))
 RANKS = [1, 2, 4, 8, 16, 32, 64, 128]
@@ -332,3 +332,16 @@ def test_large_dimensions_are_lower_bounds(d):
     found = twonn(neighbor_graph(ball(np.random.default_rng(0), d, 10000), 2))
     assert found.value < 0.9 * d
     assert found.lower_bound
+
+
+def test_the_lowest_fifth_of_the_ratios_costs_twice_the_scatter():
+    """Paper B's fit on the exact law: the mean of the fit at 0.9, 2.2 times its scatter."""
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(400):
+        log_mu = rng.exponential(1 / 7, 1000)
+        found.append([ratio_fit(log_mu, "linear", f)[0] for f in (0.2, 0.9)])
+    few, most = np.array(found).T
+    standard_error = few.std(ddof=1) / 20
+    assert abs(few.mean() - 7) < 4 * standard_error + 0.05  # of the order 1/N of the fit itself
+    assert few.std(ddof=1) / most.std(ddof=1) == pytest.approx(2.2, rel=0.15)

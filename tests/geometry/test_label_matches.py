@@ -28,7 +28,7 @@ def test_many_k_equal_one_by_one_and_the_memberships(kind, weighting, excluded):
     points = CLOUDS[kind]
     labels = np.random.default_rng(1).integers(0, 3, len(points))
     groups = np.arange(len(points)) // 2 if excluded else None
-    graph = neighbor_graph(points, 22, groups=groups)
+    graph = neighbor_graph(points, 22, exclude=groups)
     options = {"weighting": weighting, "exclude": groups}
     found = label_overlaps(graph, labels, KS, **options)
     assert [x.k for x in found] == KS

@@ -84,7 +84,7 @@ def families(rng, n):
 @pytest.mark.parametrize("weighting", ["row", "class"])
 def test_excluded_groups_equal_the_loops(k, made_so, weighting):
     superfamily, family = families(np.random.default_rng(1), N)
-    graph = neighbor_graph(X, k if made_so else 40, groups=family if made_so else None)
+    graph = neighbor_graph(X, k if made_so else 40, exclude=family if made_so else None)
     found = label_overlap(graph, superfamily, k, exclude=family, weighting=weighting)
     value, chance, rows = loops(superfamily, k, groups=family, weighting=weighting)
     assert found.value == pytest.approx(value, abs=1e-12)
@@ -96,7 +96,7 @@ def test_rows_without_a_group_exclude_nobody():
     superfamily, family = families(np.random.default_rng(1), N)
     partial = [None if i % 4 == 0 else int(f) for i, f in enumerate(family)]
     value, chance, rows = loops(superfamily, 8, groups=partial)
-    for graph in (neighbor_graph(X, 8, groups=partial), neighbor_graph(X, 40)):
+    for graph in (neighbor_graph(X, 8, exclude=partial), neighbor_graph(X, 40)):
         found = label_overlap(graph, superfamily, 8, exclude=partial)
         assert found.value == pytest.approx(value, abs=1e-12)
         assert found.chance == pytest.approx(chance, abs=1e-12)
@@ -116,7 +116,7 @@ def test_rows_without_a_match_outside_their_group_are_left_out():
 def test_rows_with_too_few_admissible_neighbours_are_left_out():
     groups = np.array([0] * (N - 6) + list(range(1, 7)))
     labels = np.arange(N) % 2
-    graph = neighbor_graph(X, 20, groups=groups)
+    graph = neighbor_graph(X, 20, exclude=groups)
     with pytest.warns(GeometryWarning, match=f"{N - 6} rows do not count"):
         found = label_overlap(graph, labels, 20, exclude=groups)
     assert found.rows == 6
@@ -127,7 +127,7 @@ def test_chance_under_exclusion_is_what_unrelated_points_reach():
     superfamily, family = families(np.random.default_rng(1), 300)
     found = [
         label_overlap(
-            neighbor_graph(np.random.default_rng(s).standard_normal((300, 3)), 10, groups=family),
+            neighbor_graph(np.random.default_rng(s).standard_normal((300, 3)), 10, exclude=family),
             superfamily,
             10,
             exclude=family,
@@ -148,7 +148,7 @@ def test_ties_are_shared_under_exclusion_too(k):
     expected = (weights * (labels[:, None] == labels)).sum(axis=1).mean() / k
     order = RNG.permutation(125)
     for points, c, g in ((LATTICE, labels, groups), (LATTICE[order], labels[order], groups[order])):
-        direct = neighbor_graph(points, k, groups=g)
+        direct = neighbor_graph(points, k, exclude=g)
         for graph in (direct, neighbor_graph(points, k + 1), neighbor_graph(points, 40)):
             found = label_overlap(graph, c, k, exclude=g)
             assert found.value == pytest.approx(expected, abs=1e-12)
@@ -158,8 +158,45 @@ def test_lists_that_are_too_short_for_the_exclusion_are_refused():
     clumped = embedded(RNG, 3, 60, 5)
     groups = np.repeat(np.arange(6), 10)
     clumped += 50 * RNG.standard_normal((6, 5))[groups]
-    with pytest.raises(InputError, match=r"row 0 lists only 0 neighbours outside .*groups=exclude"):
+    with pytest.raises(
+        InputError, match=r"row 0 lists only 0 neighbours outside .*exclude=exclude"
+    ):
         label_overlap(neighbor_graph(clumped, 6), groups % 2, 5, exclude=groups)
+
+
+def both_left_out(labels, k, groups, family):
+    """Value and chance by loops: neighbours outside the group and outside the family."""
+    shares, chances = [], []
+    for i in range(N):
+        others = np.flatnonzero((groups != groups[i]) & (family != family[i]))
+        alike = labels[others] == labels[i]
+        if alike.any() and len(others) >= k:
+            near = np.argsort(reference.distances_from(X, i)[others])[:k]
+            shares.append(alike[near].mean())
+            chances.append(alike.mean())
+    return np.mean(shares), np.mean(chances), len(shares)
+
+
+@pytest.mark.filterwarnings("ignore::layergeom.errors.GeometryWarning")
+@pytest.mark.parametrize("nested", [False, True])
+def test_groups_and_exclusion_go_together(nested):
+    """Neighbours are of another group and of another family, however the two cross."""
+    superfamily, family = families(np.random.default_rng(1), N)
+    groups = family // 2 if nested else np.random.default_rng(3).integers(0, 40, N)
+    value, chance, rows = both_left_out(superfamily, 9, groups, family)
+    direct = neighbor_graph(X, 9, groups=groups, exclude=family)
+    for graph in (direct, neighbor_graph(X, 60, groups=groups)):
+        found = label_overlap(graph, superfamily, 9, exclude=family)
+        assert found.value == pytest.approx(value, abs=1e-12)
+        assert found.chance == pytest.approx(chance, abs=1e-12)
+        assert found.rows == rows
+    expected = reference.standard_error(
+        found.influence,
+        lambda i, j: (
+            groups[i] == groups[j] or j in graph.indices[i, :9] or i in graph.indices[j, :9]
+        ),
+    )
+    assert found.error == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_twin_with_another_label_is_the_only_neighbour():

@@ -79,11 +79,19 @@ def test_duplicates_are_rows_at_distance_zero_and_one_distinct_point():
     assert np.array_equal(indices, alone.indices)
 
 
-def test_groups_leave_out_the_own_group_and_have_no_dimension():
+def test_groups_leave_out_the_own_group():
     groups = RNG.integers(0, 8, 60)
     graph = neighbor_graph(X, 9, groups=groups)
     reference.assert_exact(graph, X, groups)
-    with pytest.raises(DegenerateError, match="without groups"):
+    assert np.array_equal(graph.points[1], graph.indices)
+
+
+def test_excluded_rows_are_left_out_and_leave_no_dimension():
+    classes = RNG.integers(0, 8, 60)
+    graph = neighbor_graph(X, 9, exclude=classes)
+    reference.assert_exact(graph, X, classes)
+    assert graph.groups is None
+    with pytest.raises(DegenerateError, match="without exclude"):
         _ = graph.points
 
 
@@ -232,6 +240,7 @@ MAKERS = {
     "repeated lattice": lambda: (np.vstack([LATTICE, LATTICE[::2]]), {}),
     "groups": lambda: (LATTICE, {"groups": np.arange(125) // 8}),
     "few admissible": lambda: (LATTICE, {"groups": np.arange(125) >= 5}),
+    "repeats in groups": lambda: (LATTICE[np.arange(180) % 125], {"groups": np.arange(180) // 8}),
 }
 
 

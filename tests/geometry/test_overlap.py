@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import reference
 
-from layergeom.errors import DegenerateError, InputError
+from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import (
     _shared,
     neighbor_graph,
@@ -205,13 +205,49 @@ def words_of(lists, n):
     return words[words & (words - np.uint32(1)) > 0]
 
 
-def test_neighbours_from_other_groups_may_be_fewer_than_k():
+@pytest.mark.filterwarnings("ignore::layergeom.errors.GeometryWarning")
+def test_rows_with_fewer_than_k_neighbours_in_other_groups_are_left_out():
     groups = np.array([0] * (N - 6) + list(range(1, 7)))
     graphs = [neighbor_graph(c, 20, groups=groups) for c in clouds("random", 3)]
-    for k, matrix in zip((4, 20), overlap_matrices(graphs, (4, 20)), strict=True):
-        expected = by_weights(graphs, k)
-        np.fill_diagonal(expected, 1)
-        assert matrix == pytest.approx(expected, rel=1e-13)
+    for k, rows, matrix in zip((4, 20), (N, 6), overlap_matrices(graphs, (4, 20)), strict=True):
+        members = [graph.weights(k)[N - rows :] for graph in graphs]
+        expected = [[a.minimum(b).sum() / (k * rows) for b in members] for a in members]
+        np.fill_diagonal(matrix, expected[0][0])
+        assert matrix == pytest.approx(np.array(expected), rel=1e-13)
+        pair = neighborhood_overlap(graphs[0], graphs[1], k)
+        assert pair.value == pytest.approx(expected[0][1], rel=1e-13)
+        assert (pair.rows, pair.left_out) == (rows, N - rows)
+        assert overlap_matrix(graphs, k)[0][0, 1] == pair.value
+        assert (pair.influence[: N - rows] == 0).all()
+        assert abs(pair.influence.sum()) < 1e-9
+
+
+def test_rows_that_are_left_out_are_told():
+    groups = np.array([0] * (N - 6) + list(range(1, 7)))
+    a, b = (neighbor_graph(c, 20, groups=groups) for c in clouds("random", 2))
+    with pytest.warns(GeometryWarning, match=f"{N - 6} rows do not count in the overlap at k = 20"):
+        neighborhood_overlap(a, b, 20)
+
+
+def test_chance_between_groups_is_what_independent_layers_reach():
+    groups = np.repeat(np.arange(12), [60, 40, 20, 10, 10, 10, 10, 10, 10, 10, 5, 5])
+    n, found = len(groups), []
+    for s in range(40):
+        rng = np.random.default_rng(s)
+        pair = [neighbor_graph(rng.standard_normal((n, 3)), 20, groups=groups) for _ in range(2)]
+        found.append(neighborhood_overlap(*pair, 20))
+    values = np.array([each.value for each in found])
+    sizes = np.bincount(groups)[groups]
+    assert found[0].chance == pytest.approx((20 / (n - sizes)).mean(), rel=1e-12)
+    assert found[0].chance == pytest.approx(values.mean(), abs=4 * values.std() / np.sqrt(40))
+    assert abs(20 / (n - 1) - values.mean()) > 6 * values.std() / np.sqrt(40)
+
+
+def test_layers_of_different_groups_are_refused():
+    grouped = neighbor_graph(X, 30, groups=np.arange(N) // 2)
+    for other in (GRAPH, neighbor_graph(X, 30, groups=np.arange(N) // 3)):
+        with pytest.raises(InputError, match="different groups"):
+            neighborhood_overlap(grouped, other)
 
 
 def test_many_k_are_checked():
@@ -252,6 +288,8 @@ def errors_by_matrices(graphs, k):
             shared = np.asarray(a.weights(k).minimum(b.weights(k)).sum(axis=1)).reshape(-1) / k
             psi = shared - shared.mean()
             union = np.eye(n, dtype=bool)
+            if a.groups is not None:
+                union |= a.groups[:, None] == a.groups
             for listed in (a.indices[:, :k], b.indices[:, :k]):
                 rows, places = np.nonzero(listed >= 0)
                 union[rows, listed[rows, places]] = union[listed[rows, places], rows] = True
@@ -265,7 +303,7 @@ def errors_by_matrices(graphs, k):
     [("random", 2), ("random", 35), ("lattice", 6), ("duplicates", 6), ("groups", 6)],
 )
 def test_errors_of_all_pairs_equal_the_double_sums(kind, layers):
-    groups = np.array([0] * (N - 10) + list(range(1, 11))) if kind == "groups" else None
+    groups = np.arange(N) // 7 if kind == "groups" else None
     moved = clouds("random" if kind == "groups" else kind, layers)
     graphs = [neighbor_graph(c, 12, groups=groups) for c in moved]
     joined = [row_adjacency(graph, 5) for graph in graphs]

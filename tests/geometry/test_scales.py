@@ -151,6 +151,33 @@ def test_subsets_equal_direct_estimates(k):
         assert found.errors[at] == pytest.approx(error, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("method", "fraction"), [("linear", 0.9), ("linear", 0.2), ("censored", None), ("ml", None)]
+)
+def test_subsets_are_fitted_as_asked_and_their_spread_is_told(method, fraction):
+    found = decimation(X, GRAPH, (1, 4), seed=3, method=method, fraction=fraction)
+    whole = twonn(GRAPH, method, fraction)
+    assert (found.values[0], found.errors[0]) == (whole.value, whole.error)
+    assert np.isnan(found.spreads[0])  # one subset says nothing of its scatter
+    order = np.random.default_rng(3).permutation(800)
+    graphs = [neighbor_graph(X[np.sort(order[i::4])], 2) for i in range(4)]
+    each = np.array([twonn(graph, method, fraction).value for graph in graphs])
+    assert found.values[1] == pytest.approx(each.mean(), rel=1e-9)
+    assert found.spreads[1] == pytest.approx(each.std(ddof=1) / 2, rel=1e-9)
+
+
+def test_no_size_is_no_row():
+    found = decimation(X[:60], neighbor_graph(X[:60], 4), (4,))
+    assert [len(a) for a in (found.sizes, found.values, found.errors, found.spreads)] == [0] * 4
+
+
+def test_a_fit_that_is_none_is_refused_before_anything_is_measured():
+    with pytest.raises(InputError, match="method is 'mle'"):
+        decimation(X, GRAPH, (2,), method="mle")
+    with pytest.raises(InputError, match="fraction is 0"):
+        decimation(X, GRAPH, (2,), method="linear", fraction=0)
+
+
 def test_subsets_of_fewer_than_50_points_are_left_out():
     assert decimation(X, GRAPH, (1, 8, 16, 17, 100)).sizes.tolist() == [800, 100, 50]
     assert decimation(X[:60], neighbor_graph(X[:60], 4)).sizes.tolist() == [60]

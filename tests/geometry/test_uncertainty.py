@@ -30,21 +30,23 @@ def neighbours_of_each_other(graph, k):
 
 
 def test_adjacency_joins_neighbours_in_either_direction():
-    joined = uncertainty.adjacency(GRAPH, 4).toarray()
+    joined = uncertainty.adjacency(GRAPH, 4).pairs.toarray()
     near = neighbours_of_each_other(GRAPH, 4)
     expected = [[float(i == j or near(i, j)) for j in range(60)] for i in range(60)]
     assert np.array_equal(joined, expected)
-    assert np.array_equal(uncertainty.row_adjacency(GRAPH, 4).toarray(), expected)
+    assert np.array_equal(uncertainty.row_adjacency(GRAPH, 4).pairs.toarray(), expected)
 
 
 def test_adjacency_of_repeats_joins_first_rows_only():
     doubled = neighbor_graph(np.vstack([X[:5], X]), 6)
-    joined = uncertainty.adjacency(doubled, 4).toarray()
+    joined = uncertainty.adjacency(doubled, 4).pairs.toarray()
     first = doubled.representatives
-    assert np.array_equal(joined[np.ix_(first, first)], uncertainty.adjacency(GRAPH, 4).toarray())
+    assert np.array_equal(
+        joined[np.ix_(first, first)], uncertainty.adjacency(GRAPH, 4).pairs.toarray()
+    )
     rest = np.setdiff1d(np.arange(65), first)
     assert np.array_equal(joined[rest], np.eye(65)[rest])
-    rows = uncertainty.row_adjacency(doubled, 1).toarray()
+    rows = uncertainty.row_adjacency(doubled, 1).pairs.toarray()
     assert rows[0, 5] == rows[5, 0] == 1  # a repeat is a neighbour of its twin
 
 
@@ -53,7 +55,7 @@ def test_a_matrix_in_use_is_shared_and_one_no_longer_used_is_dropped(make):
     graph = neighbor_graph(np.random.default_rng(2).standard_normal((40, 3)), 6)
     joined = make(graph, 4)
     assert make(graph, 4) is joined
-    assert make(graph, 3).nnz < joined.nnz
+    assert make(graph, 3).pairs.nnz < joined.pairs.nnz
     assert make(GRAPH, 4) is not joined
     matrix, of = weakref.ref(joined), weakref.ref(graph)
     del joined
@@ -66,7 +68,7 @@ def test_a_matrix_in_use_is_shared_and_one_no_longer_used_is_dropped(make):
 
 def test_row_adjacency_skips_empty_places():
     graph = neighbor_graph(X, 6, groups=[0] * 57 + [1] * 3)
-    joined = uncertainty.row_adjacency(graph, 6).toarray()
+    joined = uncertainty.row_adjacency(graph, 6).pairs.toarray()
     assert np.array_equal(joined, joined.T)
     assert joined[:57].sum() == 57 + 57 * 3
 
@@ -95,7 +97,7 @@ def test_same_point_error_sums_within_points():
 
 def joint_form(a, b, A, B):
     """Return aᵀ(A ∪ B)b by the plain union."""
-    return a @ np.maximum(A.toarray(), B.toarray()) @ b
+    return a @ np.maximum(A.pairs.toarray(), B.pairs.toarray()) @ b
 
 
 @pytest.mark.parametrize("layers", [2, 5, 40])

@@ -49,8 +49,11 @@ def test_a_damaged_npz(tmp_path):
         read_samples(tmp_path / "x.npz")
 
 
-def test_a_folder_that_is_no_saved_dataset(tmp_path):
-    with pytest.raises(InputError, match=r"is a folder; give a file of texts.*save_to_disk"):
+def test_a_folder_that_holds_neither_images_nor_a_saved_dataset(tmp_path):
+    with pytest.raises(InputError, match=r"folder with no images in it \(no files\).*save_to_disk"):
+        read_samples(tmp_path)
+    (tmp_path / "README.txt").write_text("images come later")
+    with pytest.raises(InputError, match=r"\(other files: 'README.txt'\); give a folder of images"):
         read_samples(tmp_path)
 
 

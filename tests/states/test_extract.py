@@ -313,6 +313,8 @@ def test_wrong_settings(settings, message):
 def test_settings_have_defaults():
     assert Extraction().content == {
         "pool": "auto",
+        "hook_point": "residual",
+        "layers": None,
         "special_tokens": False,
         "max_length": None,
         "long": "truncate",

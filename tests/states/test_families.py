@@ -29,13 +29,14 @@ from tiny_families import (
 
 from layergeom.errors import InputError
 from layergeom.states import families
-from layergeom.states.batches import Limits, Padding, check_tokens
 from layergeom.states.extract import extract
 from layergeom.states.families import Family, register_family
-from layergeom.states.forward import Plan, run
+from layergeom.states.forward import Target, run
 from layergeom.states.inputs import read_samples
 from layergeom.states.models import load
 from layergeom.states.patches import check_pixels, palette_tokens
+from layergeom.states.plans import Plan
+from layergeom.states.tokenization import Limits, Padding, check_tokens
 
 torch.set_num_threads(1)
 KEYS = ["embedding", *(f"block_{i + 1}" for i in range(BLOCKS))]
@@ -249,7 +250,7 @@ def test_images_and_token_ids_are_not_mixed_up():
     for loaded, wrong, message in ((vit, ids, "takes images, but token ids"),
                                    (gpt2, pixels, "takes token ids, but images")):  # fmt: skip
         with pytest.raises(InputError, match=message):
-            run(Plan(loaded, ("mean",), None, None), wrong, Memory(), "key", None)
+            run([Target(Plan(loaded, ("mean",)), wrong, Memory(), "key")])
     with pytest.raises(InputError, match=r"Image '0' has shape \(3, 8, 8\), .* = \(3, 12, 12\)"):
         fed(VISION[0], vit, images(size=8))
     broken = images()

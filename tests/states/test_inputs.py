@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from layergeom.errors import InputError, InputTypeError
-from layergeom.states.inputs import MAX_SAMPLES, read_samples
+from layergeom.states.inputs import read_samples
+from layergeom.states.sampling import MAX_SAMPLES
 
 
 def write(tmp_path, name, text):

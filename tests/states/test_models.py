@@ -1,11 +1,14 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny import BLOCKS, FAMILIES, folder, network, tokenizer
+from tiny import BLOCKS, FAMILIES, folder, network, texts, tokenizer
 
 from layergeom.errors import InputError, InputTypeError
+from layergeom.states.extract import extract, extract_views
+from layergeom.states.inputs import read_samples
 from layergeom.states.loading import pick_device, quiet
 from layergeom.states.models import load
 from layergeom.states.sources import identify
@@ -260,6 +263,49 @@ def test_a_hub_id_is_known_by_its_commit(hub):
     loaded = load("own/tiny", revision="step16")
     assert loaded.tokenizer is not None
     assert len(loaded.blocks) == BLOCKS
+
+
+def test_a_revision_reaches_the_states(hub):
+    samples = read_samples(texts(4))
+    hidden = extract("own/tiny", samples, revision="step16")
+    assert hidden.provenance["commit"] == COMMIT
+    (view,) = extract_views("own/tiny", samples, revision=COMMIT).values()
+    assert view.key == hidden.key
+    with pytest.raises(InputError, match="'own/tiny'"):
+        extract("own/tiny", samples, revision="step32")
+
+
+@pytest.mark.parametrize("point", ["residual", "first_norm", "final_norm"])
+@pytest.mark.parametrize("dtype", ["bfloat16", torch.bfloat16, "auto"])
+def test_states_of_half_precision_weights(tmp_path, dtype, point):
+    network("Llama").bfloat16().save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    samples = read_samples(texts(6))
+    exact, half = (
+        extract(tmp_path, samples, dtype=kind, hook_point=point) for kind in (None, dtype)
+    )
+    assert (exact.provenance["dtype"], half.provenance["dtype"]) == ("float32", "bfloat16")
+    assert exact.key != half.key
+    for layer in exact.layers:
+        assert half[layer].dtype == np.float32
+        gap = np.abs(half[layer] - exact[layer]).max() / np.abs(exact[layer]).max()
+        assert gap < 0.05, layer  # eight bits of mantissa through three blocks
+
+
+def test_a_device_map_needs_accelerate(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"device_map='auto' needs the package accelerate; ins"):
+        load(folder(tmp_path), device_map="auto")
+
+
+def test_a_device_map_gives_the_same_states(tmp_path):
+    pytest.importorskip("accelerate")
+    path, samples = folder(tmp_path, "Llama"), read_samples(texts(4))
+    for options in ({}, {"hook_point": "first_norm"}, {"layers": ["block_1"]}):
+        plain = extract(path, samples, **options)
+        mapped = extract(path, samples, device_map={"": "cpu"}, **options)
+        for layer in plain.layers:
+            np.testing.assert_array_equal(mapped[layer], plain[layer])
 
 
 def test_a_hub_id_that_is_not_there(hub):

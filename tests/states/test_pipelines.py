@@ -8,7 +8,7 @@ import torch
 from tiny import folder, texts
 
 from layergeom.errors import InputError
-from layergeom.states.extract import extract
+from layergeom.states.extract import extract, extract_views
 from layergeom.states.inputs import read_samples
 from layergeom.states.pipelines import read_pipeline
 
@@ -89,6 +89,65 @@ def test_another_pooling_leaves_the_steps_out(tmp_path):
     hidden = extract(path, read_samples(texts(6)), pool="mean")
     assert hidden.layers[-1] == "block_3"
     assert "without special tokens" in hidden.provenance["pooling"]
+
+
+@pytest.mark.parametrize("pool", ["mean", "token"])
+def test_single_tokens_and_other_poolings_need_no_pipeline(tmp_path, pool):
+    """What is refused names a pooling of one's own as the remedy, so that must work."""
+    path, samples = folder(tmp_path), read_samples(texts(6))
+    plain = extract(path, samples, pool=pool)
+    (path / "modules.json").write_text('[{"path": "", "type": "x.Router"}]')
+    hidden = extract(path, samples, pool=pool)
+    np.testing.assert_array_equal(hidden["block_3"], plain["block_3"])
+    ignored = "prompt, pooling and steps of modules.json are not applied"
+    assert (ignored in hidden.provenance["pooling"]) == (pool == "token")
+    with pytest.raises(InputError, match="lists Router, but only"):
+        extract(path, samples)
+
+
+def test_a_prompt_is_a_pass_of_its_own(tmp_path):
+    _, path = build(tmp_path, "mean", prompt="w1 w2 ")
+    samples, seen = read_samples(texts(6)), []
+    views = extract_views(
+        path, samples, pools=["auto", "mean", "max"], progress=lambda *step: seen.append(step)
+    )
+    assert seen == [(6, 6, "states")] * 2
+    for view, found in views.items():
+        alone = extract(path, samples, pool=view.pool)
+        assert found.key == alone.key
+        for layer in alone.layers:
+            np.testing.assert_array_equal(found[layer], alone[layer])
+
+
+def test_special_tokens_of_the_models_own_pooling_do_not_reach_the_others(tmp_path):
+    _, path = build(tmp_path, "mean")
+    samples, seen = read_samples(texts(6)), []
+    views = extract_views(
+        path, samples, pools=["auto", "mean"], progress=lambda *step: seen.append(step)
+    )
+    assert seen == [(6, 6, "states")]  # one pass: the same tokens are fed
+    own, mean = (np.asarray(hidden["block_3"]) for hidden in views.values())
+    np.testing.assert_array_equal(own, extract(path, samples)["block_3"])
+    np.testing.assert_array_equal(mean, extract(path, samples, pool="mean")["block_3"])
+    assert np.abs(own - mean).max() > 0.01
+
+
+def test_norms_leave_the_steps_out_and_say_so(tmp_path):
+    _, path = build(tmp_path, "lasttoken", family="Llama", dense="Tanh")
+    samples = read_samples(texts(6))
+    hidden = extract(path, samples, hook_point="final_norm")
+    assert hidden.layers[-1] == "block_3"
+    assert hidden.provenance["pooling"].endswith("without the steps after the pooling")
+    last = extract(path, samples, pool="last", special_tokens=True)
+    np.testing.assert_allclose(hidden["block_3"], last["final"], rtol=1e-5, atol=1e-6)
+
+
+def test_only_the_layer_behind_the_steps(tmp_path):
+    _, path = build(tmp_path, "mean", dense="Tanh")
+    samples = read_samples(texts(6))
+    only = extract(path, samples, layers=["final"])
+    assert only.layers == ("final",)
+    np.testing.assert_array_equal(only["final"], extract(path, samples)["final"])
 
 
 def test_a_changed_step_is_another_model(tmp_path):

@@ -106,7 +106,7 @@ def test_columns_of_different_length():
 
 def test_splits_and_streams_say_what_to_pass():
     splits = SimpleNamespace(column_names={"train": ["text"], "test": ["text"]})
-    with pytest.raises(InputError, match=r"splits \(train, test\); pass one"):
+    with pytest.raises(InputError, match=r"splits \(train, test\); choose one"):
         is_columnar(splits)
     with pytest.raises(InputTypeError, match=r"streamed"):
         is_columnar(SimpleNamespace(column_names=["text"]))

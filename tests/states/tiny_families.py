@@ -10,9 +10,10 @@ import transformers
 from tiny import token_rows
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from layergeom.states.batches import Limits, check_tokens
-from layergeom.states.forward import Plan, run
+from layergeom.states.forward import Target, run
 from layergeom.states.patches import check_pixels
+from layergeom.states.plans import Plan
+from layergeom.states.tokenization import Limits, check_tokens
 
 VOCABULARY = 64
 BLOCKS = 3
@@ -172,9 +173,9 @@ def fed(case, loaded, rows=None):
     return check_tokens(rows, names, loaded.vocabulary, LIMITS, loaded.padding)
 
 
-def states(case, loaded, rows=None, mode="mean", batch_size=8):
-    memory = Memory()
-    run(Plan(loaded, (mode,), None, batch_size), fed(case, loaded, rows), memory, "key", None)
+def states(case, loaded, rows=None, mode="mean", batch_size=8, point="residual"):
+    memory, plan = Memory(), Plan(loaded, (mode,), point=point)
+    run([Target(plan, fed(case, loaded, rows), memory, "key")], batch_size)
     return {name.removeprefix("layers/"): piece["states"] for name, piece in memory.items()}
 
 

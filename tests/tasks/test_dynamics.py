@@ -11,10 +11,11 @@ import pytest
 from layergeom import geometry
 from layergeom.errors import DegenerateError, InputError
 from layergeom.measure import Settings
-from layergeom.profiles import Curve
 from layergeom.states import extract as extraction
+from layergeom.states.hidden import HiddenStates, open_states
 from layergeom.states.inputs import Samples, read_samples
-from layergeom.tasks.dynamics import Dynamics, dynamics, rows_kept, turning_point
+from layergeom.states.store import Store
+from layergeom.tasks.dynamics import Dynamics, dynamics, rows_kept
 from states.tiny import VOCABULARY, network
 
 TEN = Settings(k=10)
@@ -163,25 +164,74 @@ def test_no_dimension_anywhere_is_degenerate(training_run: Path) -> None:
         dynamics(training_run, few, ["step0", "step10"], settings=TEN)
 
 
-# ── the sentence ──────────────────────────────────────────────────────────────────────────────
+# ── maps, shared errors, tokens ───────────────────────────────────────────────────────────────
 
 
-def said(values: list[float], error: float = 0.1) -> str:
-    curve = Curve("mean_dimension", np.array(values), np.full(len(values), error))
-    return turning_point([f"step{i}" for i in range(len(values))], curve)
+def test_maps_hold_what_the_profiles_hold(found: Dynamics) -> None:
+    for name in ("dimension", "anisotropy", "label_overlap", "effective_rank"):
+        drawn = found.maps[name]
+        assert drawn.values.shape == drawn.errors.shape == (3, 5)
+        for row, profile in enumerate(found.profiles):
+            np.testing.assert_array_equal(drawn.values[row], profile[name].values)
+            np.testing.assert_array_equal(drawn.errors[row], profile[name].errors)
+    labels = found.maps["label_overlap"]
+    assert labels.chance is not None
+    np.testing.assert_array_equal(labels.chance[1], found.profiles[1].label_overlap.chance)
+    assert found.maps["dimension"].chance is None
 
 
-def test_up_then_down() -> None:
-    assert said([5, 7, 9, 8, 6]) == (
-        "the layer-mean dimension starts at 5.00 ± 0.10 at step0, rises to 9.00 ± 0.10 at step2, "
-        "then falls to 6.00 ± 0.10 at step4."
-    )
+def test_overlap_to_final_has_errors_but_for_the_last(found: Dynamics, folder: Path) -> None:
+    drawn = found.maps["overlap_to_final"]
+    np.testing.assert_array_equal(drawn.values, found.overlap_to_final)
+    assert np.isnan(drawn.errors[-1]).all()
+    layers = [np.asarray(_states(folder, name)["block_1"]) for name in found.checkpoints]
+    graphs = [geometry.neighbor_graph(X, 64) for X in layers]
+    for row in (0, 1):
+        expected = geometry.neighborhood_overlap(graphs[row], graphs[2], 10)
+        assert drawn.values[row, 1] == expected.value
+        assert drawn.errors[row, 1] == pytest.approx(expected.error, rel=1e-12)
 
 
-def test_only_down() -> None:
-    assert said([9, 8, 6]).endswith("at step0, falls to 6.00 ± 0.10 at step2.")
+def _states(folder: Path, name: str) -> HiddenStates:
+    hidden = open_states(Store(folder / name / "states"))
+    assert hidden is not None
+    return hidden
 
 
-def test_no_movement_beyond_error() -> None:
-    assert "does not move beyond its error" in said([9, 8, 6], error=3)
-    assert "does not move beyond its error" in said([9, 9.1, 9.2], error=0.001)
+def test_the_errors_of_the_means_stand_on_the_diagonal(found: Dynamics) -> None:
+    V = found.mean_covariance
+    assert V is not None
+    np.testing.assert_allclose(np.sqrt(np.diag(V)), found.mean_dimension.errors)
+    assert np.linalg.eigvalsh(V).min() > -1e-12
+    assert found.peak is not None
+    assert found.peak.joint
+
+
+def test_equal_checkpoints_do_not_differ_at_all(
+    training_run: Path, samples: Samples, tmp_path: Path
+) -> None:
+    for name in ("step1", "step2"):
+        shutil.copytree(training_run / "step0", tmp_path / name)
+    shutil.copytree(training_run / "step100", tmp_path / "step3")
+    found = dynamics(tmp_path, samples, settings=TEN)
+    V = found.mean_covariance
+    assert V is not None
+    assert V[0, 1] == pytest.approx(V[0, 0])
+    assert abs(V[0, 2]) < V[0, 0]
+    assert found.peak is not None
+    assert len({"step1", "step2"} & set(found.peak.ties)) in (0, 2)
+
+
+def test_tokens_as_the_axis(training_run: Path, samples: Samples, tmp_path: Path) -> None:
+    for name, other in (("step10-tokens4B", "step0"), ("step20-tokens1B", "step10")):
+        (tmp_path / name).symlink_to(training_run / other, target_is_directory=True)
+    found = dynamics(tmp_path, samples, settings=TEN, axis="tokens")
+    assert found.axis == "tokens"
+    assert found.checkpoints == ("step20-tokens1B", "step10-tokens4B")
+    assert found.steps.tolist() == [1e9, 4e9]
+    assert found.kept_bytes > 2 * 5 * 90 * 10 * 5
+
+
+def test_fewer_checkpoints(training_run: Path, samples: Samples) -> None:
+    found = dynamics(training_run, samples, settings=TEN, max_checkpoints=2)
+    assert found.checkpoints == ("step0", "step100")

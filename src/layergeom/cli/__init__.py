@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from layergeom.cli import profiling, training  # noqa: F401  (their commands)
+from layergeom.cli import act, comparing, profiling, protocols, tokens, training  # noqa: F401  (their commands)
 from layergeom.cli.app import app
 from layergeom.errors import LayergeomError
 

@@ -33,10 +33,24 @@ K = Annotated[int, typer.Option("--k", help="Neighbours compared by the overlaps
 Seed = Annotated[int, typer.Option(help="Seed of all sampling.")]
 Pool = Annotated[
     str,
-    typer.Option(help="auto, mean, last or first. auto: the model's own, else mean."),
+    typer.Option(help="auto (the model's own, else mean), mean, last, first, max or token."),
+]
+HookPoint = Annotated[
+    str,
+    typer.Option(help="residual; first_norm of each block; or final_norm applied to every layer."),
+]
+Part = Annotated[
+    str | None, typer.Option(help="encoder, decoder, text or vision, of a model that has several.")
+]
+GroupsFrom = Annotated[
+    str | None,
+    typer.Option(help="Rows that are no independent samples (column or file), as for --labels."),
+]
+Split = Annotated[
+    str | None, typer.Option(help="Only these rows: a value of the column split, or COLUMN:VALUE.")
 ]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens per row. Default: the model's limit.")]
-Long = Annotated[str, typer.Option(help="truncate, skip or error: rows beyond the maximal length.")]
+Long = Annotated[str, typer.Option(help="truncate, skip, error or window: rows beyond the limit.")]
 SpecialTokens = Annotated[
     bool, typer.Option("--special-tokens", help="Let special tokens enter the pooling.")
 ]

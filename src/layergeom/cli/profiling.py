@@ -14,16 +14,20 @@ from layergeom.cli.options import (
     Device,
     Dtype,
     ExcludeFrom,
+    GroupsFrom,
+    HookPoint,
     K,
     LabelsFrom,
     Long,
     MaxLength,
     MaxSamples,
     Out,
+    Part,
     Pool,
     Revision,
     Seed,
     SpecialTokens,
+    Split,
     TextColumn,
     forward,
     row_limit,
@@ -48,7 +52,9 @@ def run(
     model: Annotated[str | None, typer.Argument(help="Hub id or local folder.")] = None,
     data: Annotated[
         str | None,
-        typer.Argument(help="Texts .txt .jsonl .csv .tsv, sequences .fasta (or .gz), tokens .npz."),
+        typer.Argument(
+            help="Texts .txt .jsonl .csv .tsv, .fasta (or .gz), .npz, or a folder of images."
+        ),
     ] = None,
     states: Annotated[
         str | None, typer.Option(help="Stored hidden states in place of MODEL and DATA.")
@@ -56,8 +62,12 @@ def run(
     out: Out = Path("layergeom-run"),
     labels: LabelsFrom = None,
     exclude: ExcludeFrom = None,
+    groups: GroupsFrom = None,
+    split: Split = None,
     text_column: TextColumn = None,
     pool: Pool = "auto",
+    hook_point: HookPoint = "residual",
+    part: Part = None,
     max_samples: MaxSamples = None,
     max_length: MaxLength = None,
     long: Long = "truncate",
@@ -75,8 +85,11 @@ def run(
 
     asked = {
         "text_column": text_column,
+        "split": split,
         "max_samples": row_limit(max_samples),
         "revision": revision,
+        "part": part,
+        "hook_point": hook_point,
         **forward(pool, max_length, long, special_tokens, batch_size, device, dtype),
     }
     if states is None:
@@ -90,6 +103,7 @@ def run(
             **source,
             labels=labels,
             exclude=exclude,
+            groups=groups,
             k=k,
             seed=seed,
             folder=out,
@@ -154,5 +168,11 @@ def _needed(value: str | None, name: str) -> str:
 
 
 def _unusual(asked: dict[str, Any]) -> dict[str, Any]:
-    usual = {"pool": "auto", "long": "truncate", "special_tokens": False, "device": "auto"}
+    usual = {
+        "pool": "auto",
+        "hook_point": "residual",
+        "long": "truncate",
+        "special_tokens": False,
+        "device": "auto",
+    }
     return {name: value for name, value in asked.items() if value != usual.get(name)}

@@ -8,6 +8,12 @@ matrix (:func:`spectrum`) feeds anisotropy and its relatives; one rule gives eve
 from __future__ import annotations
 
 from layergeom.geometry._search import has_kernel, neighbor_way
+from layergeom.geometry.alignment import (
+    PermutationLevel,
+    Similarity,
+    linear_cka,
+    permutation_level,
+)
 from layergeom.geometry.dimension import DimensionEstimate, gride, twonn
 from layergeom.geometry.imbalance import ImbalanceEstimate, information_imbalance
 from layergeom.geometry.label_matches import label_overlap, label_overlaps
@@ -31,7 +37,9 @@ __all__ = [
     "NeighborGraph",
     "Neighbors",
     "OverlapEstimate",
+    "PermutationLevel",
     "ScaleAnalysis",
+    "Similarity",
     "Spectrum",
     "anisotropy",
     "decimation",
@@ -40,12 +48,14 @@ __all__ = [
     "information_imbalance",
     "label_overlap",
     "label_overlaps",
+    "linear_cka",
     "nearest_points",
     "neighbor_graph",
     "neighbor_way",
     "neighborhood_overlap",
     "overlap_matrices",
     "overlap_matrix",
+    "permutation_level",
     "scale_analysis",
     "search_memory",
     "spectrum",

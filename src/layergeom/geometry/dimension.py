@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 from layergeom import arrays
 from layergeom.arrays import BoolArray, FloatArray
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
+from layergeom.geometry.group_ratios import Ratios, distance_ratios
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, adjacency, standard_error
 
@@ -94,7 +95,8 @@ def twonn(
     -----
     F(mu) = 1 - mu^-d (Facco et al. 2017, the law of the ratio mu). Biased low for large d: uniform
     d = 20 reads 16 at N = 4,000. Trimming and then using the plain ML would be wrong by +34 % at
-    0.9.
+    0.9. With groups, r_j is the distance to the j-th nearest other group, and every row of the
+    nearest one inside r2 gives a ratio (:mod:`layergeom.geometry.group_ratios`).
 
     Examples
     --------
@@ -105,12 +107,49 @@ def twonn(
     >>> bool(abs(d.value - 2) < 3 * d.error + 0.02)
     True
     """
+    check_fit(method, fraction)
+    ratios = _ratios(graph, 1, 2)
+    value, influence = ratio_fit(ratios.log_mu, method, fraction)
+    return _estimate(graph, ratios, (1, 2), f"twonn-{method}", value, influence)
+
+
+def check_fit(method: str, fraction: float | None) -> None:
+    """Raise an InputError for an unknown fit, or a fraction that it cannot take."""
     if method not in get_args(Fit):
         raise InputError(f"method is {method!r}; it must be one of {', '.join(get_args(Fit))}.")
-    log_mu = _log_ratios(graph, 1, 2)
-    kept = _kept(len(log_mu), method, fraction)
-    value, influence = _FITS[method](log_mu, kept)
-    return _estimate(graph, (1, 2), f"twonn-{method}", value, influence)
+    if method == "ml" and fraction not in (None, 1, 1.0):
+        raise InputError(
+            f"fraction is {fraction} but method 'ml' uses all points; use method='censored'."
+        )
+    if fraction is not None and not 0 < fraction <= 1:
+        raise InputError(f"fraction is {fraction}; it must lie in (0, 1].")
+
+
+def ratio_fit(
+    log_mu: FloatArray, method: Fit, fraction: float | None = None
+) -> tuple[float, FloatArray]:
+    """Return the TwoNN dimension of ratios r_2/r_1 by one of its fits, and the influences.
+
+    Parameters
+    ----------
+    log_mu : ndarray, shape (n,)
+        Logarithms of the ratios, in any order.
+    method, fraction
+        As of :func:`twonn`, and checked there.
+
+    Raises
+    ------
+    DegenerateError
+        If all ratios that are used are 1, or fewer than two are left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> pareto = -np.log1p(-(np.arange(1, 1000) / 1000)) / 7  # quantiles of the law at d = 7
+    >>> round(ratio_fit(pareto, "linear", 0.2)[0], 1)
+    7.0
+    """
+    return _FITS[method](log_mu, _kept(len(log_mu), method, fraction))
 
 
 def gride(
@@ -144,18 +183,21 @@ def gride(
     Solves (N-1)/d = Σ log mu [(n2-1) - (n2-n1-1)/(1 - mu^-d)] (Denti et al. 2022, the
     likelihood of generic ratios). A larger
     n1 reads the dimension at a larger distance, with a smaller variance and more bias from
-    curvature and density.
+    curvature and density. With groups, the ratios of r_n2 to all nearer rows are taken as TwoNN's
+    (:mod:`layergeom.geometry.group_ratios`); n1 then only says where n2 comes from.
     """
     n1 = arrays.count(n1, "n1", 1)
     n2 = 2 * n1 if n2 is None else arrays.count(n2, "n2", n1 + 1)
     if outliers not in get_args(Outliers):
         raise InputError(f"outliers is {outliers!r}; it must be 'keep' or 'dadapy'.")
-    log_mu = _log_ratios(graph, n1, n2)
+    ratios = _ratios(graph, n1, n2)
+    log_mu = ratios.log_mu
     kept = _without_outliers(log_mu) if outliers == "dadapy" else np.ones(len(log_mu), dtype=bool)
-    value, partial = ratio_likelihood(log_mu[kept], n1, n2)
+    law = (n1, n2) if graph.groups is None else (1, 2)
+    value, partial = ratio_likelihood(log_mu[kept], *law)
     influence = np.zeros(len(log_mu))
     influence[kept] = partial * len(log_mu) / kept.sum()
-    return _estimate(graph, (n1, n2), "gride", value, influence)
+    return _estimate(graph, ratios, (n1, n2), "gride", value, influence)
 
 
 def ratio_likelihood(log_mu: FloatArray, n1: int, n2: int) -> tuple[float, FloatArray]:
@@ -206,24 +248,17 @@ def fisher_error(value: float, log_mu: FloatArray, n1: int, n2: int) -> float:
     return float(information**-0.5)
 
 
-def _log_ratios(graph: NeighborGraph, n1: int, n2: int) -> FloatArray:
-    distances, _ = graph.points
-    p, k = distances.shape
+def _ratios(graph: NeighborGraph, n1: int, n2: int) -> Ratios:
+    p = len(graph.points[0])
     if p < MIN_DISTINCT or p < MIN_DISTINCT_SHARE * graph.n:
         raise DegenerateError(
             f"undefined: {p} distinct points among {graph.n} rows are too few for a dimension; "
             "use another pooling, or leave this layer out."
         )
-    if n2 > k:
-        raise InputError(
-            f"rank n2 = {n2} exceeds the {k} neighbours in the graph; build it with "
-            f"neighbor_graph(X, k={n2})."
-        )
-    with np.errstate(over="ignore"):  # an infinite ratio has no likelihood, which is reported
-        log_mu: FloatArray = np.log(distances[:, n2 - 1] / distances[:, n1 - 1])
+    ratios = distance_ratios(graph, n1, n2)
     _warn_repeats(graph)
-    _warn_ties(log_mu)
-    return log_mu
+    _warn_ties(ratios.log_mu)
+    return ratios
 
 
 def _warn_repeats(graph: NeighborGraph) -> None:
@@ -250,14 +285,8 @@ def _warn_ties(log_mu: FloatArray) -> None:
 
 def _kept(n: int, method: Fit, fraction: float | None) -> int:
     if method == "ml":
-        if fraction not in (None, 1, 1.0):
-            raise InputError(
-                f"fraction is {fraction} but method 'ml' uses all points; use method='censored'."
-            )
         return n
     fraction = 0.9 if fraction is None else float(fraction)
-    if not 0 < fraction <= 1:
-        raise InputError(f"fraction is {fraction}; it must lie in (0, 1].")
     kept = int(n * fraction)
     if kept < 2:
         raise DegenerateError(f"only {kept} of {n} ratios are left by fraction {fraction}.")
@@ -321,18 +350,22 @@ def _without_outliers(log_mu: FloatArray) -> BoolArray:
 
 
 def _estimate(
-    graph: NeighborGraph, ranks: tuple[int, int], method: str, value: float, influence: FloatArray
+    graph: NeighborGraph,
+    ratios: Ratios,
+    ranks: tuple[int, int],
+    method: str,
+    value: float,
+    influence: FloatArray,
 ) -> DimensionEstimate:
-    distances, _ = graph.points
     rows = np.zeros(graph.n)
-    rows[graph.representatives] = influence * graph.n / graph.n_distinct
+    rows[graph.representatives] = np.bincount(ratios.owner, influence) * graph.n / len(influence)
     return DimensionEstimate(
         value=value,
         error=standard_error(rows, adjacency(graph, ranks[1])),
         influence=rows,
         method=method,
         ranks=ranks,
-        distance=float((distances[:, ranks[0] - 1] + distances[:, ranks[1] - 1]).mean() / 2),
+        distance=float((ratios.inner + ratios.outer).mean() / 2),
         n_points=graph.n_distinct,
         lower_bound=value > LOWER_BOUND_SLOPE * np.log2(graph.n_distinct),
     )

@@ -13,8 +13,11 @@ import scipy.sparse as sp
 from layergeom import arrays
 from layergeom.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
+from layergeom.geometry._found import Found
+from layergeom.geometry.groups import class_sizes, crossed, own_where_missing, rows_of_own
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.overlap import OverlapEstimate
+from layergeom.geometry.point_search import without
 from layergeom.geometry.uncertainty import row_adjacency, standard_error
 
 Weighting: TypeAlias = Literal["row", "class"]
@@ -36,7 +39,8 @@ def label_overlap(
     Parameters
     ----------
     graph : NeighborGraph
-        Lists at least k neighbours; with ``exclude``, build it with ``groups=exclude``.
+        Lists at least k neighbours; with ``exclude``, build it with ``exclude=exclude``. Rows of
+        one of its groups are no neighbours either, and errors add up the groups.
     labels : sequence of n classes
         Missing labels (None, NaN, "") leave their row out; unlabelled neighbours never match.
     k : int
@@ -53,7 +57,8 @@ def label_overlap(
     Returns
     -------
     OverlapEstimate
-        In [0, 1]. Chance is the expected share for labels dealt at random, with the exclusions.
+        In [0, 1]. Chance is the expected share for labels dealt at random, with the exclusions
+        and without the row's own group.
         ``left_out`` rows have no label, no admissible match, or fewer than k admissible
         neighbours.
 
@@ -98,10 +103,10 @@ def label_overlaps(
 
 @dataclass(frozen=True, eq=False)
 class _Labels:
-    """Labels, groups whose members are not neighbours, and what a row of them could meet."""
+    """Labels, classes whose members are not neighbours, and what a row of them could meet."""
 
     codes: IntArray
-    groups: IntArray | None
+    excluded: IntArray | None
     weighting: Weighting
     matches: FloatArray  # admissible rows with the row's label
     others: FloatArray  # admissible rows
@@ -113,8 +118,11 @@ class _Labels:
         if weighting not in get_args(Weighting):
             raise InputError(f"weighting is {weighting!r}; it must be 'row' or 'class'.")
         codes = arrays.labels(labels, graph.n)
-        groups = None if exclude is None else arrays.labels(exclude, graph.n, "exclude")
-        return cls(codes, groups, weighting, *_possible(codes, groups))
+        excluded = None
+        if exclude is not None:
+            excluded = own_where_missing(arrays.labels(exclude, graph.n, "exclude"))
+        own = [partition for partition in (graph.groups, excluded) if partition is not None]
+        return cls(codes, excluded, weighting, *_possible(codes, own))
 
     def counted(self, wanted: IntArray, k: int) -> BoolArray:
         """Rows that count when each row looks at so many neighbours."""
@@ -135,7 +143,7 @@ def _label_overlaps(
     counted = [given.counted(w, k) for w, k in zip(wanted, ks, strict=True)]
     _warn_left_out({int(graph.n - c.sum()) for c in counted})
     longest = max((int(w.max()) for w in wanted), default=1)
-    lists = graph if given.groups is None else _outside_groups(graph, longest, given.groups)
+    lists = graph if given.excluded is None else _admissible(graph, longest, given)
     shares = _same_label_shares(lists, given.codes, wanted)
     return [_label_estimate(graph, given, *each) for each in zip(shares, counted, ks, strict=True)]
 
@@ -210,55 +218,34 @@ def _with_ties(graph: NeighborGraph, codes: IntArray, hits: FloatArray, k: int) 
     return hits
 
 
-def _outside_groups(graph: NeighborGraph, k: int, groups: IntArray) -> NeighborGraph:
-    """Return lists without neighbours of the row's own group."""
-    made_so = graph.distinct_indices is None
-    return graph if made_so else _admissible_lists(graph, k, groups)
-
-
-def _admissible_lists(graph: NeighborGraph, k: int, groups: IntArray) -> NeighborGraph:
-    """Drop listed neighbours of the same group; the k first that remain are exact."""
-    same = (groups[graph.indices] == groups[:, None]) & (groups[:, None] >= 0)
-    order = np.argsort(same, axis=1, kind="stable")
-    distances = np.take_along_axis(np.where(same, np.inf, graph.distances), order, axis=1)
-    indices = np.take_along_axis(np.where(same, -1, graph.indices), order, axis=1)
-    ties = {}
-    for row, tied in graph.ties.items():
-        others_tied = tied[(groups[tied] != groups[row]) | (groups[row] < 0)]
-        free = np.flatnonzero(indices[row] < 0)[: len(others_tied)]
-        indices[row, free] = others_tied[: len(free)]
-        distances[row, free] = graph.distances[row, -1]
-        if len(others_tied) > len(free):
-            ties[row] = others_tied[len(free) :]
-    kept = (indices >= 0).sum(axis=1)
-    _, others = _possible(np.zeros(graph.n, dtype=np.int64), groups)
-    short = np.flatnonzero(kept < np.minimum(k, others))
+def _admissible(graph: NeighborGraph, k: int, given: _Labels) -> NeighborGraph:
+    """Return lists without excluded neighbours; the k first of them are exact."""
+    excluded = np.append(given.excluded, -1)  # type: ignore[arg-type]
+    if not (excluded[graph.indices] == excluded[:-1, None]).any():
+        return graph  # made so
+    found = without(Found(graph.distances, graph.indices, graph.ties), excluded[:-1])
+    kept = (found.indices >= 0).sum(axis=1)
+    short = np.flatnonzero(kept < np.minimum(k, given.others))
     if len(short):
         raise InputError(
             f"row {short[0]} lists only {kept[short[0]]} neighbours outside its own group (and "
             f"{len(short) - 1} more rows fewer than {k}); build the graph with "
-            "neighbor_graph(X, k, groups=exclude)."
+            "neighbor_graph(X, k, exclude=exclude)."
         )
-    return NeighborGraph(distances, indices, ties, graph.point, None, None)
+    return NeighborGraph(
+        found.distances, found.indices, found.ties, graph.point, None, None, graph.groups
+    )
 
 
-def _possible(codes: IntArray, groups: IntArray | None) -> tuple[FloatArray, FloatArray]:
-    """For each row: admissible rows with its label, and admissible rows."""
+def _possible(codes: IntArray, own: Sequence[IntArray]) -> tuple[FloatArray, FloatArray]:
+    """For each row: admissible rows with its label, and admissible rows.
+
+    ``own`` are the classes whose members are not neighbours; at least the row itself is not.
+    """
     n = len(codes)
-    same_label = _class_sizes(codes)
-    if groups is None:
-        return same_label - 1.0, np.full(n, n - 1.0)
-    own = np.where(groups < 0, 1.0, _class_sizes(groups))
-    both = codes * (int(groups.max()) + 2) + groups
-    _, inverse = np.unique(both, return_inverse=True)
-    own_label = np.where(groups < 0, 1.0, _class_sizes(np.asarray(inverse).reshape(-1)))
-    return same_label - own_label, n - own
-
-
-def _class_sizes(codes: IntArray) -> FloatArray:
-    """Size of each row's class; meaningless where the code is negative."""
-    counts = np.bincount(codes[codes >= 0], minlength=int(codes.max()) + 2)
-    return np.asarray(counts[codes], dtype=np.float64)
+    labelled = codes + 1  # rows without a label are one class here, and do not count anywhere
+    alike = [crossed(labelled, partition) for partition in own]
+    return class_sizes(labelled) - rows_of_own(n, alike), n - rows_of_own(n, own)
 
 
 def _same_label(members: sp.csr_array, codes: IntArray, rows: IntArray) -> FloatArray:

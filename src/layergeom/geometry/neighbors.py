@@ -16,9 +16,10 @@ import scipy.sparse as sp
 from layergeom import arrays
 from layergeom.arrays import FloatArray, IntArray, Points
 from layergeom.errors import DegenerateError, InputError
-from layergeom.geometry import _search, duplicates
-from layergeom.geometry._found import Found, Progress
+from layergeom.geometry import _search, duplicates, point_search
+from layergeom.geometry._found import Progress
 from layergeom.geometry._search import Cloud
+from layergeom.geometry.groups import group_codes, own_where_missing, point_units, unit_ranks
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class NeighborGraph:
     ----------
     distances : ndarray, shape (n, k)
         Euclidean distances, ascending, in the units of the data. A repeated row lies at 0.
-        ``inf`` where a row has fewer than k admissible neighbours (only with ``groups``).
+        ``inf`` where a row has fewer than k admissible neighbours (only with groups).
     indices : ndarray, shape (n, k)
         Row numbers of the neighbours; ties are listed by lower index; -1 where there is none.
     ties : mapping of row to ndarray
@@ -38,7 +39,11 @@ class NeighborGraph:
         The distinct point of every row, numbered by first row.
     distinct_distances, distinct_indices : ndarray, shape (p, k') or None
         The same lists among the distinct points (positions in ``representatives``), k' = min(k,
-        p - 1). None in a graph with ``groups``.
+        p - 1); with groups, k' is large enough for two other groups. None in a graph with
+        ``exclude``, and where a point meets fewer than two groups.
+    groups : ndarray, shape (n,), or None
+        The group of every row, where rows are no independent samples: no row lists its own group,
+        and errors add up the groups before they square.
 
     Notes
     -----
@@ -53,6 +58,7 @@ class NeighborGraph:
     point: IntArray
     distinct_distances: FloatArray | None
     distinct_indices: IntArray | None
+    groups: IntArray | None = None
 
     @property
     def n(self) -> int:
@@ -73,6 +79,21 @@ class NeighborGraph:
     def n_distinct(self) -> int:
         """Number of distinct points."""
         return len(self.representatives)
+
+    @cached_property
+    def units(self) -> IntArray | None:
+        """The sampling unit of every row's point, None if each is its own: (n,).
+
+        See :func:`layergeom.geometry.groups.point_units`.
+        """
+        return None if self.groups is None else point_units(self.groups, self.point)
+
+    @cached_property
+    def unit_ranks(self) -> IntArray | None:
+        """How many units the list of each distinct point has met: (p, k'), None without groups."""
+        if self.units is None:
+            return None
+        return unit_ranks(self.points[1], self.units[self.representatives])
 
     def weights(self, k: int) -> sp.csr_array:
         """Return the (n, n) matrix of memberships in the k-neighbourhood.
@@ -165,12 +186,15 @@ class NeighborGraph:
         Raises
         ------
         DegenerateError
-            If the graph was built with ``groups`` or from lists too short to see past repeats.
+            If the graph was built with ``exclude``, or a point meets fewer than two groups.
         """
         if self.distinct_distances is None or self.distinct_indices is None:
             raise DegenerateError(
-                "this graph lists neighbours of other groups only; build one without groups to "
-                "estimate the dimension."
+                "the neighbours of a point are all of one other group, too few groups for a "
+                "dimension; give more groups, or fewer rows of each."
+                if self.groups is not None
+                else "this graph leaves out neighbours for a label overlap; build one without "
+                "exclude to estimate the dimension."
             )
         return self.distinct_distances, self.distinct_indices
 
@@ -206,16 +230,17 @@ class NeighborGraph:
             return self
         k = self.checked_k(k)
         ties = {row: self._beyond(row, k) for row in self.tied_rows(k).tolist()}
-        narrow = None if self.distinct_distances is None else self.distinct_distances[:, :k]
-        narrow_i = None if self.distinct_indices is None else self.distinct_indices[:, :k]
-        return NeighborGraph(
-            self.distances[:, :k].copy(),
-            self.indices[:, :k].copy(),
-            ties,
-            self.point,
-            narrow,
-            narrow_i,
-        )
+        wide = self._narrowest(k)
+        narrow = None if self.distinct_distances is None else self.distinct_distances[:, :wide]
+        narrow_i = None if self.distinct_indices is None else self.distinct_indices[:, :wide]
+        distances, indices = self.distances[:, :k].copy(), self.indices[:, :k].copy()
+        return NeighborGraph(distances, indices, ties, self.point, narrow, narrow_i, self.groups)
+
+    def _narrowest(self, k: int) -> int:
+        """Places of the lists of points that hold ``k`` neighbours and, with groups, two groups."""
+        if self.distinct_indices is None or self.unit_ranks is None:
+            return k
+        return max(k, int((self.unit_ranks < 2).sum(axis=1).max()) + 1)
 
     def packed(self) -> dict[str, Points]:
         """Return the graph as plain arrays, for a store."""
@@ -228,7 +253,10 @@ class NeighborGraph:
             "tie_rows": np.repeat(np.array(rows, dtype=np.int64), [len(t) for t in flat]),
             "tie_indices": np.concatenate([np.zeros(0, dtype=np.int64), *flat]),
         }
-        if self.n_distinct < self.n and self.distinct_distances is not None:
+        if self.groups is not None:
+            packed["groups"] = self.groups
+        lists_differ = self.n_distinct < self.n or self.groups is not None
+        if lists_differ and self.distinct_distances is not None:
             packed["distinct_distances"] = self.distinct_distances
             packed["distinct_indices"] = np.asarray(self.distinct_indices)
         packed["grouped"] = np.array([self.distinct_distances is None], dtype=np.int64)
@@ -241,9 +269,9 @@ class NeighborGraph:
         tied, starts = np.unique(rows, return_index=True)
         parts = np.split(members, starts[1:]) if len(tied) else []
         ties = dict(zip(tied.tolist(), parts, strict=True))
-        distances, indices = packed["distances"], packed["indices"]
+        distances, indices, groups = packed["distances"], packed["indices"], packed.get("groups")
         if packed["grouped"][0]:
-            return cls(distances, indices, ties, packed["point"], None, None)
+            return cls(distances, indices, ties, packed["point"], None, None, groups)
         return cls(
             distances,
             indices,
@@ -251,6 +279,7 @@ class NeighborGraph:
             packed["point"],
             packed.get("distinct_distances", distances),
             packed.get("distinct_indices", indices),
+            groups,
         )
 
 
@@ -260,6 +289,7 @@ def neighbor_graph(
     *,
     inputs: object = None,
     groups: object = None,
+    exclude: object = None,
     progress: Progress | None = None,
     device: str | None = None,
 ) -> NeighborGraph:
@@ -276,8 +306,13 @@ def neighbor_graph(
         A key for the input that each row came from; rows with equal keys are the same point even
         if batching left them a rounding apart.
     groups : sequence of n labels, optional
-        Rows of one group are not neighbours of each other (sequence of a token, family of a
-        protein). A row whose group is missing (None, NaN, "") is a group of its own.
+        Rows of one group are no independent samples (tokens of a sequence, sequences of a
+        cluster): they are not neighbours of each other, and every error made from the graph takes
+        the group as the sampling unit. A row whose group is missing (None, NaN, "") is a group of
+        its own; groups of one row each are no groups.
+    exclude : sequence of n labels, optional
+        Rows of one class are not neighbours either, but count as independent (the family under a
+        superfamily label). Such a graph serves :func:`label_overlap`; it has no dimension.
     progress : callable(done, total), optional
         Called after each block of rows.
     device : "cpu", "cuda", "cuda:N" or "mps", optional
@@ -293,7 +328,7 @@ def neighbor_graph(
     ------
     InputError
         If ``X`` is not a finite matrix, its distances exceed the range of float64, ``k`` is not
-        below the number of rows, or ``device`` is not here.
+        below the number of rows, all rows are of one group, or ``device`` is not here.
     DegenerateError
         If all rows are the same point.
 
@@ -308,7 +343,8 @@ def neighbor_graph(
     Candidates come from a blocked matrix product of the shifted points, with a proven bound;
     distances of the chosen pairs are float64 direct differences, so that large common offsets and
     massive coordinates cost no digits. Cost: one N × D × N product and N k direct distances;
-    memory: the shifted copy and 20 MB of blocks.
+    memory: the shifted copy and 20 MB of blocks. With groups and repeated rows there are two
+    searches: distinct points are neighbours if some of their rows are of different groups.
 
     Examples
     --------
@@ -320,68 +356,42 @@ def neighbor_graph(
     [4.0, 6.0]
     """
     cloud = _search.cloud(X, device)
-    _refuse_overflow(cloud)
+    point_search.refuse_overflow(cloud)
     n = len(cloud)
     k = arrays.count(k, "k", 1)
     if k >= n:
         raise InputError(f"k is {k} but X has {n} samples; k must be at most {n - 1}.")
-    if groups is not None:
-        return _graph_outside_groups(cloud, k, arrays.labels(groups, n, "groups"), progress)
-    point, found = _distinct_search(cloud, k, _points(cloud, inputs), progress)
+    codes = None if groups is None else group_codes(groups, n)
+    if exclude is not None:
+        own = own_where_missing(arrays.labels(exclude, n, "exclude"))
+        return _graph_without(cloud, k, own, codes, progress)
+    told = point_search.points_told(cloud, inputs)
+    if codes is not None:
+        return _graph_of_groups(cloud, k, told, codes, progress)
+    point, found = point_search.distinct_search(cloud, k, told, progress)
     lists = found if point[-1] == n - 1 else duplicates.expand(found, point, k)
     return NeighborGraph(
         lists.distances, lists.indices, lists.ties, point, found.distances, found.indices
     )
 
 
-def _refuse_overflow(cloud: Cloud) -> None:
-    """Distances and their sum over all rows must be float64 numbers."""
-    n, width = cloud.rows.shape
-    if cloud.largest > float(np.finfo(np.float64).max) / (8 * n * width**0.5):
-        raise InputError(
-            f"X has entries as large as {cloud.largest:.1e}, whose distances exceed the range of "
-            "float64; divide X by a common factor."
-        )
-
-
-def _points(cloud: Cloud, inputs: object) -> IntArray:
-    """Return the number of each row's point, as far as bytes and inputs tell: (n,)."""
-    if inputs is not None:
-        return duplicates.same_points(cloud.host, arrays.labels(inputs, len(cloud), "inputs"))
-    if cloud.all_differ():
-        return np.arange(len(cloud))
-    return duplicates.same_points(cloud.host, None)
-
-
-def _distinct_search(
-    cloud: Cloud, k: int, point: IntArray, progress: Progress | None
-) -> tuple[IntArray, Found]:
-    """Search among distinct points, again if some turn out to be the same within rounding."""
-    while True:
-        first = duplicates.representatives(point)
-        if len(first) < 2:
-            raise DegenerateError(
-                f"all {len(cloud)} rows of X are the same point (no finite distances); check the "
-                "pooling, or leave this layer out."
-            )
-        distinct = cloud.take(first)
-        found = distinct.search(min(k, len(first) - 1), None, progress)
-        merged = None if _apart(cloud, found) else duplicates.merge_twins(distinct.host, found)
-        if merged is None:
-            return point, found
-        point = merged[point]
-
-
-def _apart(cloud: Cloud, found: Found) -> bool:
-    """Whether all distances exceed every row's rounding floor, which the largest entry bounds."""
-    highest = 2 * float(np.finfo(np.float32).eps) * cloud.rows.shape[1] ** 0.5 * cloud.largest
-    return bool(found.distances[:, 0].min() > highest * (1 + 1e-6))
-
-
-def _graph_outside_groups(
-    cloud: Cloud, k: int, groups: IntArray, progress: Progress | None
+def _graph_of_groups(
+    cloud: Cloud, k: int, told: IntArray, groups: IntArray, progress: Progress | None
 ) -> NeighborGraph:
+    point, found = point_search.distinct_search(cloud, k, told, progress, groups)
+    lists = found if point[-1] == len(cloud) - 1 else cloud.search(k, groups, progress)
+    points = point_search.until_two_units(cloud, found, point, groups)
+    distances, indices = (None, None) if points is None else points
+    return NeighborGraph(
+        lists.distances, lists.indices, lists.ties, point, distances, indices, groups
+    )
+
+
+def _graph_without(
+    cloud: Cloud, k: int, exclude: IntArray, groups: IntArray | None, progress: Progress | None
+) -> NeighborGraph:
+    classes = [exclude] if groups is None else [groups, exclude]
+    found = point_search.outside(cloud, k, classes, progress)
     everyone = np.arange(len(cloud))
-    own = np.where(groups >= 0, groups, len(cloud) + everyone)
-    found = cloud.search(k, own, progress)
-    return NeighborGraph(found.distances, found.indices, found.ties, everyone, None, None)
+    graph = NeighborGraph(found.distances, found.indices, found.ties, everyone, None, None, groups)
+    return graph.nearest(k)

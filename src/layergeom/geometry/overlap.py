@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,11 +11,12 @@ from itertools import combinations
 import numpy as np
 import scipy.sparse as sp
 
-from layergeom.arrays import FloatArray, IntArray
-from layergeom.errors import InputError
+from layergeom.arrays import BoolArray, FloatArray, IntArray
+from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry._shared import shared_by_row, shared_counts
+from layergeom.geometry.groups import chance_of_neighbors
 from layergeom.geometry.neighbors import NeighborGraph
-from layergeom.geometry.uncertainty import Estimate, JoinedLayers, row_adjacency
+from layergeom.geometry.uncertainty import Estimate, Joined, JoinedLayers, row_adjacency
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +54,21 @@ def neighborhood_overlap(a: NeighborGraph, b: NeighborGraph, k: int = 30) -> Ove
     Returns
     -------
     OverlapEstimate
-        chi = mean_i Σ_j min(w_a, w_b)/k in [0, 1]; chance is k/(N-1). Points tied at the k-th
-        distance share the remaining places equally, so chi is 1 for identical layers and does not
-        depend on the order of the rows.
+        chi = mean_i Σ_j min(w_a, w_b)/k in [0, 1]; chance is k/(N-1), with groups the mean of k
+        over the rows of other groups. Points tied at the k-th distance share the remaining places
+        equally, so chi is 1 for identical layers and does not depend on the order of the rows.
 
     Raises
     ------
     InputError
-        If the graphs have different numbers of rows or list fewer than k neighbours.
+        If the graphs differ in their rows or groups, or list fewer than k neighbours.
+    DegenerateError
+        If no row has k neighbours in other groups.
+
+    Warns
+    -----
+    GeometryWarning
+        If rows with fewer than k neighbours in other groups are left out.
 
     Notes
     -----
@@ -77,14 +86,16 @@ def neighborhood_overlap(a: NeighborGraph, b: NeighborGraph, k: int = 30) -> Ove
     """
     _same_rows([a, b])
     k = min(a.checked_k(k), b.checked_k(k))
-    [pair] = _shared_by_pair([a, b], k)
+    counted = _counted([a, b], k)
+    [pair] = _shared_by_pair([a, b], k, counted)
     influence = pair.influence(k)
     error = JoinedLayers([row_adjacency(a, k), row_adjacency(b, k)]).standard_error(0, 1, influence)
-    return OverlapEstimate(pair.total / (a.n * k), error, influence, k, k / (a.n - 1), a.n, 0)
+    chance = chance_of_neighbors(a.n, a.groups, k, counted)
+    return OverlapEstimate(pair.mean(k), error, influence, k, chance, pair.rows, a.n - pair.rows)
 
 
 def overlap_matrix(
-    graphs: Sequence[NeighborGraph], k: int = 30, joined: Sequence[sp.csr_array] | None = None
+    graphs: Sequence[NeighborGraph], k: int = 30, joined: Sequence[Joined] | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Return the overlap of every two layers and its standard error: two (L, L) arrays.
 
@@ -93,6 +104,8 @@ def overlap_matrix(
     take two sparse products for each two layers; memory beside the adjacencies: that of
     :class:`layergeom.geometry.uncertainty.JoinedLayers`, some 16 n L k bytes, and up to 2 n L k
     bytes of words (L <= 32). :func:`overlap_matrices` gives the values alone, sooner.
+
+    Rows with fewer than k neighbours in other groups at any layer are left out, with a warning.
     """
     _same_rows(graphs)
     values = np.ones((len(graphs), len(graphs)))
@@ -102,9 +115,9 @@ def overlap_matrix(
         return values, errors
     k = wanted[0]
     layers = JoinedLayers([row_adjacency(g, k) for g in graphs] if joined is None else joined)
-    for pair in _shared_by_pair(graphs, k):
+    for pair in _shared_by_pair(graphs, k, _counted(graphs, k)):
         i, j = pair.layers
-        values[i, j] = values[j, i] = pair.total / (graphs[0].n * k)
+        values[i, j] = values[j, i] = pair.mean(k)
         errors[i, j] = errors[j, i] = layers.standard_error(i, j, pair.influence(k))
     return values, errors
 
@@ -127,7 +140,9 @@ def overlap_matrices(graphs: Sequence[NeighborGraph], ks: Sequence[int]) -> Floa
     Raises
     ------
     InputError
-        If the graphs have different numbers of rows or list fewer than a k of neighbours.
+        If the graphs differ in their rows or groups, or list fewer than a k of neighbours.
+    DegenerateError
+        If no row has k neighbours in other groups.
 
     Notes
     -----
@@ -141,12 +156,47 @@ def overlap_matrices(graphs: Sequence[NeighborGraph], ks: Sequence[int]) -> Floa
     if not wanted:
         return values
     steps, back = np.unique(wanted, return_inverse=True)
-    tied = _tied_rows(graphs, steps.tolist())
-    plain = np.delete(np.arange(graphs[0].n), tied) if len(tied) else None
-    counts = shared_counts([graph.indices for graph in graphs], steps.tolist(), plain)
+    passes = [steps] if _complete(graphs, int(steps[-1])).all() else np.split(steps, len(steps))
+    means = np.concatenate([_matrices_of_pass(graphs, some.tolist()) for some in passes])
     for at, place in enumerate(back.reshape(-1).tolist()):
-        values[at] = _means(counts[place], graphs, int(steps[place]), tied)
+        values[at] = means[place]
     return values
+
+
+def _matrices_of_pass(graphs: Sequence[NeighborGraph], ks: list[int]) -> FloatArray:
+    """Overlaps for ascending k, for all of which the same rows count: (len(ks), L, L)."""
+    counted = _counted(graphs, ks[-1])
+    tied = _tied_rows(graphs, ks, counted)
+    plain = counted.copy()
+    plain[tied] = False
+    counts = shared_counts(
+        [graph.indices for graph in graphs], ks, None if plain.all() else np.flatnonzero(plain)
+    )
+    rows = int(counted.sum())
+    return np.array([_means(counts[at], graphs, k, tied, rows) for at, k in enumerate(ks)])
+
+
+def _complete(graphs: Sequence[NeighborGraph], k: int) -> BoolArray:
+    """Return which rows list k neighbours at every layer: (n,)."""
+    complete = np.ones(graphs[0].n, dtype=bool)
+    for graph in graphs:
+        complete &= graph.indices[:, k - 1] >= 0
+    return complete
+
+
+def _counted(graphs: Sequence[NeighborGraph], k: int) -> BoolArray:
+    """Return the rows that count, and tell of those that do not."""
+    counted = _complete(graphs, k)
+    if not counted.any():
+        raise DegenerateError(f"no row has {k} neighbours in other groups; take a smaller k.")
+    if not counted.all():
+        warnings.warn(
+            f"{int((~counted).sum())} rows do not count in the overlap at k = {k}: they have fewer "
+            "neighbours in other groups.",
+            GeometryWarning,
+            stacklevel=4,
+        )
+    return counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,38 +206,52 @@ class _Pair:
     layers: tuple[int, int]
     shared: FloatArray
     total: float
+    rows: int
+    counted: BoolArray
+
+    def mean(self, k: int) -> float:
+        return self.total / (self.rows * k)
 
     def influence(self, k: int) -> FloatArray:
         share = self.shared / k
-        return np.asarray(share - share.mean())
+        if self.rows == len(share):
+            return np.asarray(share - share.mean())
+        deviation = (share - share[self.counted].mean()) * (len(share) / self.rows)
+        return np.where(self.counted, deviation, 0.0)
 
 
-def _shared_by_pair(graphs: Sequence[NeighborGraph], k: int) -> Iterator[_Pair]:
-    tied = _tied_rows(graphs, [k])
+def _shared_by_pair(graphs: Sequence[NeighborGraph], k: int, counted: BoolArray) -> Iterator[_Pair]:
+    tied = _tied_rows(graphs, [k], counted)
     members = [graph.weights(k)[tied] for graph in graphs] if len(tied) else []
+    rows = int(counted.sum())
     for i, j, counts in shared_by_row([graph.indices for graph in graphs], k):
         counts[tied] = 0
+        if rows < len(counts):
+            counts[~counted] = 0
         shared, total = counts.astype(np.float64), float(counts.sum())
         if len(tied):
             shared[tied] = _row_sums(members[i].minimum(members[j]))
             total = math.fsum([*shared[tied].tolist(), total])
-        yield _Pair((i, j), shared, total)
+        yield _Pair((i, j), shared, total, rows, counted)
 
 
-def _tied_rows(graphs: Sequence[NeighborGraph], ks: Sequence[int]) -> IntArray:
-    """Return the rows with a tie at any layer and k that reaches beyond the k places."""
-    return np.unique(np.concatenate([graph.tied_rows(k) for graph in graphs for k in ks]))
+def _tied_rows(graphs: Sequence[NeighborGraph], ks: Sequence[int], counted: BoolArray) -> IntArray:
+    """Return the rows that count and have a tie at any layer and k beyond the k places."""
+    tied = np.unique(np.concatenate([graph.tied_rows(k) for graph in graphs for k in ks]))
+    return np.asarray(tied[counted[tied]])
 
 
-def _means(counts: IntArray, graphs: Sequence[NeighborGraph], k: int, tied: IntArray) -> FloatArray:
-    """Add what the tied rows share to the counts of the others, and divide by n k."""
+def _means(
+    counts: IntArray, graphs: Sequence[NeighborGraph], k: int, tied: IntArray, rows: int
+) -> FloatArray:
+    """Add what the tied rows share to the counts of the others, and divide by their number."""
     sums = counts.astype(np.float64)
     if len(tied):
         members = [graph.weights(k)[tied] for graph in graphs]
         for i, j in combinations(range(len(graphs)), 2):
-            rows = _row_sums(members[i].minimum(members[j]))
-            sums[i, j] = sums[j, i] = math.fsum([*rows.tolist(), counts[i, j]])
-    means: FloatArray = sums / (graphs[0].n * k)
+            shares = _row_sums(members[i].minimum(members[j]))
+            sums[i, j] = sums[j, i] = math.fsum([*shares.tolist(), counts[i, j]])
+    means: FloatArray = sums / (rows * k)
     np.fill_diagonal(means, 1)
     return np.asarray(means)
 
@@ -199,6 +263,16 @@ def _same_rows(graphs: Sequence[NeighborGraph]) -> None:
                 f"the layers have different N ({graphs[0].n} and {graph.n} rows); an overlap "
                 "compares equal rows."
             )
+        if not _same_groups(graphs[0], graph):
+            raise InputError(
+                "the layers have different groups; build all graphs of an overlap with the same."
+            )
+
+
+def _same_groups(a: NeighborGraph, b: NeighborGraph) -> bool:
+    if a.groups is None or b.groups is None:
+        return a.groups is b.groups
+    return a.groups is b.groups or np.array_equal(a.groups, b.groups)
 
 
 def _row_sums(matrix: sp.csr_array) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -10,8 +11,11 @@ from layergeom import arrays
 from layergeom.arrays import BoolArray, FloatArray, IntArray
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry import _plain
-from layergeom.geometry.dimension import gride, ratio_likelihood, twonn
-from layergeom.geometry.neighbors import NeighborGraph
+from layergeom.geometry.dimension import Fit, check_fit, gride, ratio_fit, ratio_likelihood, twonn
+from layergeom.geometry.group_ratios import reach
+from layergeom.geometry.group_scales import queried_group_scales
+from layergeom.geometry.groups import dealt
+from layergeom.geometry.neighbors import NeighborGraph, neighbor_graph
 from layergeom.geometry.uncertainty import joined_pairs, standard_error
 
 QUERIES = 512  # rows from which large ranks are measured
@@ -19,6 +23,9 @@ LARGEST_SHARE = 4  # n2 <= N / 4
 PLATEAU_SPREAD = 0.15  # largest relative difference of the dimensions on a plateau
 PLATEAU_SCALES = 3  # consecutive doublings of rank, at the least
 MIN_SUBSET = 50  # distinct points in a decimated subset, at the least
+MIN_GROUPS = 10  # groups in a decimated subset, at the least
+
+_Fit: TypeAlias = "tuple[Fit, float | None]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,18 +93,23 @@ def scale_analysis(X: object, graph: NeighborGraph, seed: int = 0) -> ScaleAnaly
     The plateau is the longest run of at least 3 doublings on which all dimensions agree within
     15 %; of equally long runs, the one at the smallest distance. "None" is an answer: at no
     distance does the data look like one dimension. Costs one q × N × D product in float64.
+
+    With groups, ranks count other groups and go up to a quarter of them.
     """
     cloud = arrays.points(X)
     if len(cloud) != graph.n:
         raise InputError(f"X has {len(cloud)} rows but the graph has {graph.n}.")
-    distances, _ = graph.points
-    top = graph.n_distinct // LARGEST_SHARE
+    first, units = graph.representatives, graph.units
+    size = graph.n_distinct if units is None else len(np.unique(units[first]))
+    top = size // LARGEST_SHARE
     ranks = 2 ** np.arange(max(1, int(np.log2(max(top, 2)))))
-    listed = ranks[2 * ranks <= distances.shape[1]]
+    listed = ranks[2 * ranks <= reach(graph)]
     rows = [_listed_scale(graph, int(n1)) for n1 in listed]
     larger = ranks[len(listed) :]
-    if len(larger):
-        rows += _queried_scales(cloud[graph.representatives], larger, seed)
+    if len(larger) and units is not None:
+        rows += queried_group_scales(cloud[first], units[first], larger, QUERIES, seed)
+    elif len(larger):
+        rows += _queried_scales(cloud[first], larger, seed)
     table = np.array(rows)
     return ScaleAnalysis(ranks, table[:, 0], table[:, 1], table[:, 2], plateau(table[:, 1]))
 
@@ -173,15 +185,24 @@ class Decimation:
         Points per subset: N, N/2, N/4, …
     values, errors : ndarray, shape (s,)
         Mean TwoNN over the disjoint subsets, and its standard error.
+    spreads : ndarray, shape (s,)
+        The standard error read off the subsets alone, as paper A does: standard deviation over
+        the f subsets / sqrt(f); itself uncertain by 1/sqrt(2(f - 1)), nan for f = 1.
     """
 
     sizes: IntArray
     values: FloatArray
     errors: FloatArray
+    spreads: FloatArray
 
 
 def decimation(
-    X: object, graph: NeighborGraph, factors: tuple[int, ...] = (1, 2, 4, 8, 16), seed: int = 0
+    X: object,
+    graph: NeighborGraph,
+    factors: tuple[int, ...] = (1, 2, 4, 8, 16),
+    seed: int = 0,
+    method: Fit = "ml",
+    fraction: float | None = None,
 ) -> Decimation:
     """Return the mean TwoNN of random disjoint subsets of N/f points, for each factor f.
 
@@ -196,6 +217,8 @@ def decimation(
         subset are left out.
     seed : int
         Splits the points.
+    method, fraction
+        The fit, as of :func:`layergeom.geometry.twonn`.
 
     Returns
     -------
@@ -203,48 +226,81 @@ def decimation(
         Disjoint subsets of independent points are independent, so the error of the mean is
         sqrt(Σ SE²)/f with the neighbour-graph-robust error of each subset.
 
+    Raises
+    ------
+    DegenerateError
+        If all ratios that a fit uses are 1.
+    InputError
+        For an unknown method or a fraction outside (0, 1].
+
     Notes
     -----
     A rise with N shows the finite-sample bias at work; a value that still moves is "at least".
     Read from the lists of ``graph``; only points with fewer than two listed neighbours in their
     subset are searched again.
+
+    With groups, each goes to one subset as a whole, factors that leave fewer than 10 groups in a
+    subset are left out too, and every subset is searched anew.
     """
+    check_fit(method, fraction)
     cloud = arrays.points(X)[graph.representatives]
-    usable = [f for f in factors if len(cloud) // f >= MIN_SUBSET or f == 1]
-    order = np.random.default_rng(seed).permutation(len(cloud))
-    rows = [_decimated(cloud, graph, order, f) for f in usable]
-    values, errors = np.array(rows).T
-    return Decimation(np.array([len(cloud) // f for f in usable]), values, errors)
+    splits = {f: _split(graph, f, seed) for f in factors}
+    usable = [f for f in factors if f == 1 or _large_enough(graph, splits[f])]
+    rows = [_decimated(cloud, graph, splits[f], (method, fraction)) for f in usable]
+    values, errors, spreads = np.array(rows).reshape(-1, 3).T  # of no rows too
+    return Decimation(np.array([len(cloud) // f for f in usable]), values, errors, spreads)
+
+
+def _split(graph: NeighborGraph, factor: int, seed: int) -> list[IntArray]:
+    """Split the distinct points at random into ``factor`` disjoint subsets, and no group."""
+    rng = np.random.default_rng(seed)
+    if graph.units is not None:
+        return dealt(graph.units[graph.representatives], factor, rng)
+    order = rng.permutation(graph.n_distinct)
+    return [np.sort(order[i::factor]) for i in range(factor)]
+
+
+def _large_enough(graph: NeighborGraph, subsets: list[IntArray]) -> bool:
+    if min(map(len, subsets)) < MIN_SUBSET:
+        return False
+    if graph.units is None:
+        return True
+    units = graph.units[graph.representatives]
+    return min(len(np.unique(units[rows])) for rows in subsets) >= MIN_GROUPS
 
 
 def _decimated(
-    cloud: arrays.Points, graph: NeighborGraph, order: IntArray, factor: int
-) -> tuple[float, float]:
-    if factor == 1:
-        whole = twonn(graph)
-        return whole.value, whole.error
-    subsets = [np.sort(order[i::factor]) for i in range(factor)]
-    estimates = [_subset_estimate(cloud, graph, rows) for rows in subsets]
-    errors = np.array([error for _, error in estimates])
-    value = float(np.mean([value for value, _ in estimates]))
-    return value, float(np.sqrt((errors**2).sum()) / factor)
+    cloud: arrays.Points, graph: NeighborGraph, subsets: list[IntArray], fit: _Fit
+) -> tuple[float, float, float]:
+    if len(subsets) == 1:
+        whole = twonn(graph, *fit)
+        return whole.value, whole.error, np.nan
+    factor = len(subsets)
+    values, errors = np.array([_subset_estimate(cloud, graph, rows, fit) for rows in subsets]).T
+    robust = float(np.sqrt((errors**2).sum()) / factor)
+    return float(values.mean()), robust, float(values.std(ddof=1) / np.sqrt(factor))
 
 
 def _subset_estimate(
-    cloud: arrays.Points, graph: NeighborGraph, rows: IntArray
+    cloud: arrays.Points, graph: NeighborGraph, rows: IntArray, fit: _Fit
 ) -> tuple[float, float]:
     """TwoNN of a subset of the distinct points, from the graph of all of them where it suffices."""
-    distances, indices = _subset_lists(graph, rows)
+    if graph.units is not None:
+        groups = graph.units[graph.representatives][rows]
+        part = neighbor_graph(cloud[rows], min(graph.k, len(rows) - 1), groups=groups)
+        found = twonn(part, *fit)
+        return found.value, found.error
+    distances, indices = subset_lists(graph, rows)
     short = np.flatnonzero(~np.isfinite(distances[:, 1]))
     if len(short):
-        found = _plain.search(cloud[rows], 2, None, queries=short)
-        distances[short], indices[short] = found.distances[short], found.indices[short]
-    value, influence = ratio_likelihood(np.log(distances[:, 1] / distances[:, 0]), 1, 2)
+        near = _plain.search(cloud[rows], 2, None, queries=short)
+        distances[short], indices[short] = near.distances[short], near.indices[short]
+    value, influence = ratio_fit(np.log(distances[:, 1] / distances[:, 0]), *fit)
     each = np.repeat(np.arange(len(rows)), 2)
     return value, standard_error(influence, joined_pairs(each, indices.reshape(-1), len(rows)))
 
 
-def _subset_lists(graph: NeighborGraph, rows: IntArray) -> tuple[FloatArray, IntArray]:
+def subset_lists(graph: NeighborGraph, rows: IntArray) -> tuple[FloatArray, IntArray]:
     """First two listed neighbours inside the subset; inf where the list holds fewer."""
     distances, indices = graph.points
     position = np.full(graph.n_distinct, -1)

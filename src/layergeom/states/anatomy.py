@@ -85,7 +85,7 @@ def dissect(network: nn.Module, blocks: tuple[Block, ...]) -> Anatomy:
     ]
     states = [trial.states[i] for i in range(count + 1)]
     norm = None
-    if not _same(states[-1], trial.output):
+    if not agree(states[-1], trial.output):
         norm = trial.norm
         at = _where(trial.hidden_states, trial.output, count)
         names.append(LayerName("final", 1.0, at, norm, count, True))
@@ -196,9 +196,9 @@ def _trial(network: nn.Module, blocks: tuple[Block, ...]) -> _Trial:
             ) from error
     hidden = getattr(output, "hidden_states", None) or ()
     final = tensor_of(output, type(network).__name__)
-    norm = next((path for path, tensor in after if _same(tensor, final)), None)
+    norm = next((path for path, tensor in after if agree(tensor, final)), None)
     # the outermost module that gives the first block's input
-    entry = next((path for path, tensor in reversed(after) if _same(tensor, states[0])), None)
+    entry = next((path for path, tensor in reversed(after) if agree(tensor, states[0])), None)
     grids = (tensor.shape[-2] * tensor.shape[-1] for _, tensor in after if tensor.ndim == 4)
     patches = next(grids, final.shape[1])
     return _Trial(states, tuple(called), final, tuple(hidden), entry, norm, patches)
@@ -212,7 +212,7 @@ def _causal(network: nn.Module, trial: _Trial) -> bool:
     ids[..., -1] = ids[..., 0]
     with untouched(network):
         output = tensor_of(call(network, ids, torch.ones_like(ids)), type(network).__name__)
-    return _same(output[:, :-1], trial.output[:, :-1])
+    return agree(output[:, :-1], trial.output[:, :-1])
 
 
 def _keep(path: str, after: list[tuple[str, torch.Tensor]], lead: int) -> Any:
@@ -259,10 +259,11 @@ def _index(trial: _Trial, layer: int) -> int | None:
 def _where(hidden: tuple[torch.Tensor, ...], states: torch.Tensor, expected: int) -> int | None:
     """Index of the entry that equals ``states``; the expected one where several do."""
     order = sorted(range(len(hidden)), key=lambda i: (i != expected, i))
-    return next((i for i in order if _same(hidden[i], states)), None)
+    return next((i for i in order if agree(hidden[i], states)), None)
 
 
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
+def agree(a: torch.Tensor, b: torch.Tensor, tolerance: float = _AGREE) -> bool:
+    """See whether two tensors are the same state, up to ``tolerance`` times the second's size."""
     if a.shape != b.shape:
         return False
     if not bool((a.isfinite() & b.to(a.device).isfinite()).any()):
@@ -271,4 +272,6 @@ def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
     if not bool((a.isfinite() == b.isfinite()).all()):
         return False
     gap, size = (a - b).abs(), b.abs()  # not finite at the same places: those say nothing
-    return float(gap.nan_to_num(0.0, 0.0).max()) <= _AGREE * float(size.nan_to_num(0.0, 0.0).max())
+    return float(gap.nan_to_num(0.0, 0.0).max()) <= tolerance * float(
+        size.nan_to_num(0.0, 0.0).max()
+    )

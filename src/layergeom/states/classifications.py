@@ -75,9 +75,10 @@ def classes_at(table: Table, level: str) -> list[str | None] | None:
 
 
 def _scheme(values: Iterable[Any]) -> Scheme | None:
-    given = [value for value in values if value is not None and value != ""]
-    if not given or not isinstance(given[0], str):
+    first = next((value for value in values if value is not None and value != ""), None)
+    if not isinstance(first, str):  # images are not decoded beyond the first
         return None
+    given = [value for value in values if value is not None and value != ""]
     for scheme in SCHEMES:
         if all(isinstance(value, str) and scheme.code.fullmatch(value) for value in given):
             return scheme

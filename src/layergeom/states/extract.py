@@ -2,82 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
-from layergeom.arrays import count
 from layergeom.errors import InputError
-from layergeom.states.batches import (
-    Limits,
-    Long,
-    Sequences,
-    Wording,
-    check_tokens,
-    list_rows,
-    tokenize,
-)
 from layergeom.states.content import content_key
-from layergeom.states.forward import Outcome, Plan, Progress, first_broken_module, run
+from layergeom.states.feeds import Feed, feeds
+from layergeom.states.forward import Progress, Target, first_broken_module, run
 from layergeom.states.hidden import HiddenStates, open_states, write_facts
+from layergeom.states.image_processing import as_model_sees, part_for, processing
 from layergeom.states.inputs import Samples
-from layergeom.states.loading import Part, dtype_name, quiet
+from layergeom.states.labels import whole_groups
+from layergeom.states.loading import Part, dtype_name
 from layergeom.states.models import LoadedModel, load_source
-from layergeom.states.pooling import Mode, Pooling, check_pooling
-from layergeom.states.sources import identify
+from layergeom.states.pooling import Pooling
+from layergeom.states.provenance import counts, provenance
+from layergeom.states.rows import Outcome
+from layergeom.states.settings import Extraction, settings
+from layergeom.states.sources import Source, identify
 from layergeom.states.store import Store
+from layergeom.states.views import HookPoint, View, views_of
+
+__all__ = ["Extraction", "View", "extract", "extract_views"]
 
 _SCHEMA = 3  # counts up when the same settings give other numbers
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """Settings of an extraction, which are also its provenance.
-
-    Parameters
-    ----------
-    pool : str
-        ``auto`` is the model's own where it has ``modules.json``, else ``mean``.
-    special_tokens : bool
-        Special tokens enter the pooling (always, where the model's own pooling is used).
-    max_length : int or None
-        Tokens per row, special ones included; None is the model's own limit.
-    long : {"truncate", "skip", "error"}
-        What happens to longer rows.
-    max_unknown : float
-        Largest share of unknown tokens, in [0, 1].
-    dtype : str or None
-        As in `layergeom.states.models.load`; None is float32.
-    batch_size : int or None
-        Rows per batch; None fills batches by their number of tokens.
-    device : str
-        ``auto`` takes a GPU if there is one.
-    """
-
-    pool: Pooling = "auto"
-    special_tokens: bool = False
-    max_length: int | None = None
-    long: Long = "truncate"
-    max_unknown: float = 0.01
-    dtype: str | None = None
-    batch_size: int | None = None
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        check_pooling(self.pool)
-        if self.long not in get_args(Long):
-            raise InputError(f"long must be one of {', '.join(get_args(Long))}, not {self.long!r}.")
-        for name in ("max_length", "batch_size"):
-            if getattr(self, name) is not None:
-                count(getattr(self, name), name, low=1)
-        if not 0 <= self.max_unknown <= 1:
-            raise InputError(f"max_unknown must be between 0 and 1 but is {self.max_unknown!r}.")
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """The settings that determine the numbers: neither batches nor device do."""
-        outside = ("batch_size", "device", "max_unknown")
-        return {name: value for name, value in asdict(self).items() if name not in outside}
 
 
 def extract(
@@ -86,30 +36,35 @@ def extract(
     *,
     revision: str | None = None,
     tokenizer: Any = None,
+    image_processor: Any = None,
     dtype: Any = None,
     device_map: Any = None,
     part: Part | None = None,
     blocks: Sequence[str] | None = None,
     store: Store | None = None,
     progress: Progress | None = None,
-    **settings: Any,
+    **options: Any,
 ) -> HiddenStates:
-    """Run a transformer over samples once and keep one pooled vector per row and layer.
+    """Run a transformer over samples once and keep one vector per row and layer.
 
     Layers are ``embedding`` (the input of the first block), ``block_1`` … ``block_L``, and
     ``final`` where the network's output differs from its last block's (a final norm), or where a
-    sentence-transformers folder adds steps after the pooling (Dense, Normalize).
+    sentence-transformers folder adds steps after the pooling (Dense, Normalize). At the hook
+    points ``first_norm`` and ``final_norm`` there is no ``final``: ``block_L`` is behind the final
+    norm.
 
     Parameters
     ----------
     model : str, Path or torch.nn.Module
         Hub id, local folder in Hugging Face's layout, or a loaded module.
     samples : Samples
-        Texts or token ids.
+        Texts, token ids or images.
     revision : str, optional
         Branch, tag or commit of a hub id.
     tokenizer : object, str or Path, optional
         In place of the model's own; needed with a loaded module and texts.
+    image_processor : object, optional
+        One of transformers', in place of the model's own; needed with a loaded module and images.
     dtype : str or torch.dtype, optional
         float32 by default; a loaded module keeps its own.
     device_map : str or dict, optional
@@ -122,231 +77,310 @@ def extract(
         Where the states are kept; a temporary folder by default.
     progress : callable, optional
         Called as ``progress(rows done, rows in all, what)``.
-    **settings
-        The fields of `Extraction`: ``pool``, ``special_tokens``, ``max_length``, ``long``,
-        ``max_unknown``, ``batch_size``, ``device``.
+    **options
+        The fields of `Extraction`: ``pool``, ``hook_point``, ``layers``, ``special_tokens``,
+        ``max_length``, ``long``, ``stride``, ``max_unknown``, ``max_tokens``, ``token_rule``,
+        ``token_seed``, ``batch_size``, ``device``.
 
     Returns
     -------
     HiddenStates
         float32, rows in the data's order. ``provenance["invalid"]`` names layers with values that
         are not finite; ``provenance["skipped"]`` the row numbers left out by ``long="skip"``;
-        ``counts`` the rows, truncated and skipped rows, tokens and unknown tokens.
+        ``counts`` the rows, truncated, skipped and windowed rows, tokens and unknown tokens. With
+        ``pool="token"`` every row is a token: ``ids`` are ``sample:position`` (the position as
+        fed, special tokens included), ``rows`` the samples' numbers, ``groups`` the samples.
 
     Raises
     ------
     InputError
-        For a model that cannot be used as it is, texts without a tokenizer, a row without tokens,
-        rows beyond ``max_length`` under ``long="error"``, or too many unknown tokens.
+        For a model that cannot be used as it is or has no such hook point or layer, texts without
+        a tokenizer, a row without tokens, rows beyond ``max_length`` under ``long="error"``, or
+        too many unknown tokens.
 
     Notes
     -----
     A store that holds these states already (same weights, data and settings) is answered from,
     without loading the model. Batches are padded on the right and masked, so a row's states do
     not depend on its neighbours beyond rounding (1e-6). The network is left as it was. Token ids
-    are fed without padding at either end, and all other positions count.
+    are fed without padding at either end, and all other positions count. Blocks behind the last of
+    ``layers`` are not run.
 
     When it misleads: rows cut at ``max_length`` stand for their beginnings only, and half
-    precision turns close rows into duplicates.
+    precision turns close rows into duplicates. Tokens of one row are no independent samples.
     """
     wishes = None if dtype is None else dtype_name(dtype)
-    options = _settings(dtype=wishes, **settings)
-    store = Store.temporary() if store is None else store
-    source = identify(model, revision=revision, tokenizer=tokenizer)
-    stack = {"part": part, "blocks": None if blocks is None else list(blocks)}
-    content = {**options.content, **stack}
-    key = content_key("states", _SCHEMA, source.identity, samples.fingerprint, content)
-    stored = open_states(store, key, discard=True)
-    if stored is None:
-        loaded = load_source(
-            source,
-            dtype=dtype,
-            device=options.device,
-            device_map=device_map,
-            tokenizer=tokenizer,
-            part=part,
-            blocks=blocks,
-        )
-        stored = _extracted(loaded, samples, options, _Target(store, key, progress))
-    return _with_samples(stored, samples)
+    given = settings(dtype=wishes, **options)
+    request = _Request(
+        model,
+        samples,
+        given,
+        revision,
+        tokenizer,
+        dtype,
+        device_map,
+        part,
+        blocks,
+        progress,
+        image_processor,
+    )
+    kept = Store.temporary() if store is None else store
+    return _answered(request, {given.view: kept})[given.view]
+
+
+def extract_views(
+    model: Any,
+    samples: Samples,
+    *,
+    pools: Sequence[Pooling] = ("auto",),
+    hook_points: Sequence[HookPoint] = ("residual",),
+    revision: str | None = None,
+    tokenizer: Any = None,
+    image_processor: Any = None,
+    dtype: Any = None,
+    device_map: Any = None,
+    part: Part | None = None,
+    blocks: Sequence[str] | None = None,
+    store: Callable[[View], Store] | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[View, HiddenStates]:
+    """Keep several poolings and hook points of every layer from one forward pass.
+
+    Parameters
+    ----------
+    model, samples, revision, tokenizer, image_processor, dtype, device_map, part, blocks, progress
+        As for `extract`.
+    pools : sequence of str
+        Poolings, see `Extraction`.
+    hook_points : sequence of str
+        Each pooling is kept at each of them, see `View`.
+    store : callable, optional
+        Returns the store of a view, each another folder (``lambda view: Store(run / view.name)``);
+        temporary folders by default.
+    **options
+        The other settings of `extract`, the same for all views.
+
+    Returns
+    -------
+    dict of View to HiddenStates
+        Bit by bit what `extract` gives for each view alone, under the same content keys: either
+        finds what the other has stored, and only views that are not stored are read.
+
+    Raises
+    ------
+    InputError
+        As `extract` does, before anything is run; if two views share a store.
+
+    Notes
+    -----
+    Memory: one layer's tokens of one batch, however many the views. A sentence pipeline that puts
+    a prompt before its texts feeds the network something else, so ``auto`` then has a pass of its
+    own.
+
+    Examples
+    --------
+    >>> views_of(["mean", "last"], ["residual"])[1].name
+    'last'
+    """
+    wishes = None if dtype is None else dtype_name(dtype)
+    views = views_of(pools, hook_points)
+    if mixed := [name for name in ("pool", "hook_point") if name in options]:
+        raise InputError(f"Several views take {mixed[0]}s=[...] in place of {mixed[0]}=.")
+    given = settings(pool=views[0].pool, dtype=wishes, **options)
+    request = _Request(
+        model,
+        samples,
+        given,
+        revision,
+        tokenizer,
+        dtype,
+        device_map,
+        part,
+        blocks,
+        progress,
+        image_processor,
+    )
+    stores = {view: Store.temporary() if store is None else store(view) for view in views}
+    if len({kept.folder for kept in stores.values()}) < len(stores):
+        raise InputError("Two views share a store; give each a folder of its own, as view.name.")
+    return _answered(request, stores)
 
 
 @dataclass(frozen=True, eq=False)
-class _Target:
-    store: Store
-    key: str
+class _Request:
+    model: Any
+    samples: Samples
+    options: Extraction  # of all views, but for pooling and hook point
+    revision: str | None
+    tokenizer: Any
+    dtype: Any
+    device_map: Any
+    part: Part | None
+    blocks: Sequence[str] | None
     progress: Progress | None
+    image_processor: Any = None
+
+    @cached_property
+    def fed(self) -> Samples:
+        """The samples as the model sees them."""
+        return as_model_sees(self.samples, self.source, self.image_processor)
+
+    @property
+    def part_read(self) -> Part | None:
+        return self.part or part_for(self.fed)
+
+    @cached_property
+    def source(self) -> Source:
+        return identify(self.model, revision=self.revision, tokenizer=self.tokenizer)
+
+    def of(self, view: View) -> Extraction:
+        """Return the settings of one view."""
+        return replace(self.options, pool=view.pool, hook_point=view.hook_point)
+
+    def key(self, view: View) -> str:
+        """Return the content key of one view's states."""
+        stack = {
+            "part": self.part_read,
+            "blocks": None if self.blocks is None else list(self.blocks),
+        }
+        content = {**self.of(view).content, **stack, **processing(self.fed)}
+        return content_key(
+            "states", _SCHEMA, self.source.identity, self.samples.fingerprint, content
+        )
+
+    def loaded(self) -> LoadedModel:
+        return load_source(
+            self.source,
+            dtype=self.dtype,
+            device=self.options.device,
+            device_map=self.device_map,
+            tokenizer=self.tokenizer,
+            part=self.part_read,
+            blocks=self.blocks,
+        )
 
 
-def _settings(**settings: Any) -> Extraction:
-    known = Extraction.__dataclass_fields__
-    if strange := [name for name in settings if name not in known]:
-        raise InputError(f"There is no setting {strange[0]!r}; there are {', '.join(known)}.")
-    return Extraction(**settings)
+def _answered(request: _Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:
+    """Open what is stored, and read the rest off the network."""
+    for view in stores:
+        request.of(view)  # settings that do not fit each other are refused before anything is read
+    found = {
+        view: open_states(store, request.key(view), discard=True) for view, store in stores.items()
+    }
+    missing = {view: stores[view] for view, hidden in found.items() if hidden is None}
+    new = _extracted(request, missing) if missing else {}
+    opened = {view: hidden for view, hidden in {**found, **new}.items() if hidden is not None}
+    return {view: _with_samples(hidden, request.samples) for view, hidden in opened.items()}
 
 
-def _extracted(
-    loaded: LoadedModel, samples: Samples, options: Extraction, target: _Target
-) -> HiddenStates:
-    warnings = [*loaded.warnings]
-    plan, special = _plan(loaded, samples, options)
-    if plan.pipeline is not None:
-        warnings.extend(plan.pipeline.warnings)
-    limits = Limits(_length(loaded, options, warnings), options.long, options.max_unknown)
-    sequences = _sequences(plan, samples, special, limits)
-    outcome = run(plan, sequences, target.store, target.key, target.progress)
-    warnings.extend(_left_out(sequences, samples, limits))
-    invalid = _invalid(plan, sequences, outcome)
-    warnings.extend(f"Layer {layer}: {reason}." for layer, reason in invalid.items())
+def _extracted(request: _Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:
+    loaded = request.loaded()
+    ready = feeds(loaded, request.fed, [request.of(view) for view in stores])
+    passes: dict[tuple[str, bool], list[Feed]] = {}
+    for feed in ready:
+        passes.setdefault((feed.wording.prompt, feed.wording.lower), []).append(feed)
+    return {
+        view: hidden
+        for together in passes.values()
+        for view, hidden in _passed(request, together, stores).items()
+    }
+
+
+def _passed(
+    request: _Request, together: list[Feed], stores: dict[View, Store]
+) -> dict[View, HiddenStates]:
+    """Feed the network once for all views that feed it the same."""
+    targets = [_target(request, feed, stores[feed.options.view]) for feed in together]
+    outcomes = run(targets, request.options.batch_size, request.progress)
+    return {
+        feed.options.view: _hidden(feed, target, outcome, request.fed)
+        for feed, target, outcome in zip(together, targets, outcomes, strict=True)
+    }
+
+
+def _target(request: _Request, feed: Feed, store: Store) -> Target:
+    key = request.key(feed.options.view)
+    return Target(feed.plan, feed.sequences, store, key, feed.chosen)
+
+
+def _hidden(feed: Feed, target: Target, outcome: Outcome, samples: Samples) -> HiddenStates:
+    """Record what was found beside the layers, which makes the states complete."""
+    invalid = _invalid(feed, target.n, outcome)
+    rows, positions = _rows(feed)
     hidden = HiddenStates(
-        layers=tuple(name.key for name in plan.names),
-        names=plan.names,
-        n=len(sequences.ids),
+        layers=tuple(name.key for name in feed.plan.names),
+        names=feed.plan.names,
+        n=target.n,
         key=target.key,
-        provenance={
-            **_provenance(plan, samples, options, special),
-            "max_length": limits.length,
-            "skipped": list(sequences.skipped),
-            "invalid": invalid,
-        },
-        ids=tuple(samples.ids[row] for row in sequences.rows),
-        inputs=sequences.hashes,
-        counts=_counts(sequences),
-        warnings=tuple(warnings),
+        provenance={**provenance(feed, samples), "invalid": invalid},
+        ids=_ids(samples, rows, positions),
+        inputs=feed.sequences.hashes if positions is None else None,
+        counts=counts(feed),
+        warnings=(
+            *feed.plan.loaded.warnings,
+            *feed.warnings,
+            *(f"Layer {layer}: {reason}." for layer, reason in invalid.items()),
+        ),
         token_norms={name: norms.astype(float) for name, norms in outcome.norms.items()},
         store=target.store,
-        rows=sequences.rows,
+        rows=rows,
+        groups=_groups(samples, rows, positions),
     )
     write_facts(target.store, hidden)
     return hidden
 
 
-def _plan(loaded: LoadedModel, samples: Samples, options: Extraction) -> tuple[Plan, bool]:
-    """Decide how to pool, and whether special tokens count."""
-    if samples.kind == "tokens":
-        mode: Mode = "mean" if options.pool == "auto" else options.pool
-        return Plan(loaded, (mode,), None, options.batch_size), True
-    if loaded.tokenizer is None:
-        raise InputError(
-            f"The model {loaded.source.name!r} has no tokenizer, so it cannot read texts; give one "
-            "with tokenizer=, or token ids in place of texts."
-        )
-    if options.pool != "auto":
-        return Plan(loaded, (options.pool,), None, options.batch_size), options.special_tokens
-    if loaded.pipeline is not None:
-        return Plan(loaded, loaded.pipeline.modes, loaded.pipeline, options.batch_size), True
-    return Plan(loaded, ("mean",), None, options.batch_size), options.special_tokens
+def _rows(feed: Feed) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
+    """Return the sample of each row and, of tokens, the position in it."""
+    if feed.chosen is None:
+        return feed.sequences.kept, None
+    rows = tuple(feed.sequences.rows[sequence] for sequence in feed.chosen.sequences)
+    return rows, tuple(feed.chosen.positions.tolist())
 
 
-def _sequences(plan: Plan, samples: Samples, special: bool, limits: Limits) -> Sequences:
-    if samples.kind == "tokens":
-        loaded = plan.loaded
-        return check_tokens(samples.items, samples.ids, loaded.vocabulary, limits, loaded.padding)
-    wording = Wording(special=special)
-    if plan.pipeline is not None:
-        own = plan.pipeline
-        wording = Wording(own.prompt, own.lower, special, own.include_prompt)
-    texts = [str(item) for item in samples.items]
-    with quiet():
-        return tokenize(texts, samples.ids, plan.loaded.tokenizer, wording, limits)
+def _ids(
+    samples: Samples, rows: Sequence[int], positions: Sequence[object] | None
+) -> tuple[str, ...]:
+    """Name the rows by their samples, and tokens by their positions too."""
+    names = tuple(samples.ids[row] for row in rows)
+    if positions is None:
+        return names
+    return tuple(f"{name}:{position}" for name, position in zip(names, positions, strict=True))
 
 
-def _length(loaded: LoadedModel, options: Extraction, warnings: list[str]) -> int | None:
-    """Return the tokens per row at most; beyond a table of positions nothing can be fed."""
-    limit, wanted = loaded.positions, options.max_length
-    if wanted is None or limit is None or wanted <= limit:
-        return loaded.max_length if wanted is None else wanted
-    if loaded.learned_positions:
-        raise InputError(
-            f"max_length={wanted} is beyond the {limit} positions of {loaded.source.name!r}; "
-            f"choose at most {limit}."
-        )
-    warnings.append(f"max_length={wanted} is beyond the {limit} positions the model was made for.")
-    return wanted
+def _groups(
+    samples: Samples, rows: Sequence[int], positions: Sequence[object] | None
+) -> tuple[str, ...] | None:
+    """Name what rows have in common: the samples' group, of tokens else the sample."""
+    if samples.groups is None and positions is None:
+        return None
+    groups = whole_groups(samples.groups) or samples.ids
+    return tuple(groups[row] for row in rows)
 
 
-def _left_out(sequences: Sequences, samples: Samples, limits: Limits) -> list[str]:
-    lines = []
-    for rows, what in ((sequences.truncated, "cut to"), (sequences.skipped, "left out, beyond")):
-        if rows:
-            named = list_rows(rows, samples.ids)
-            lines.append(f"{len(rows)} rows were {what} {limits.length} tokens: {named}.")
-    if sequences.unknown:
-        lines.append(f"{sequences.unknown} tokens are unknown to the tokenizer.")
-    return lines
-
-
-def _invalid(plan: Plan, sequences: Sequences, outcome: Outcome) -> dict[str, str]:
-    if outcome.broken_row is None:
+def _invalid(feed: Feed, n: int, outcome: Outcome) -> dict[str, str]:
+    if outcome.broken_sequence is None:
         return {}
-    path = first_broken_module(plan.loaded, sequences.ids[outcome.broken_row])
+    loaded = feed.plan.loaded
+    path = first_broken_module(loaded, feed.sequences.ids[outcome.broken_sequence])
     where = f", first in module {path}" if path else ""
     return {
-        layer: f"{bad} of {len(sequences.ids)} rows are not finite in {plan.loaded.dtype}{where}; "
-        "extract in float32 or bfloat16"
+        layer: f"{len(bad)} of {n} rows are not finite in {loaded.dtype}{where}; extract in "
+        "float32 or bfloat16"
         for layer, bad in outcome.broken.items()
     }
 
 
-def _provenance(
-    plan: Plan, samples: Samples, options: Extraction, special: bool
-) -> Mapping[str, Any]:
-    loaded = plan.loaded
-    return {
-        "model": loaded.source.name,
-        "origin": loaded.source.kind,
-        "commit": loaded.source.commit,
-        "model_hash": loaded.source.identity,
-        "model_type": loaded.model_type,
-        "causal": loaded.is_decoder,
-        "data": samples.fingerprint,
-        "data_kind": samples.kind,
-        "dtype": loaded.dtype,
-        "device": loaded.device,
-        "pooling": _pooling_line(plan, options, special, samples.kind),
-        "special_tokens": special,
-        "settings": asdict(options),
-        "versions": _versions(),
-    }
-
-
-def _pooling_line(plan: Plan, options: Extraction, special: bool, kind: str) -> str:
-    """Say what was chosen, in words."""
-    modes = " + ".join(plan.modes)
-    if plan.pipeline is not None:
-        chain = ", ".join(plan.pipeline.names)
-        prompt = f", prompt {plan.pipeline.prompt!r}" if plan.pipeline.prompt else ""
-        return f"the model's own (modules.json: {chain}): {modes} with special tokens{prompt}"
-    chosen = " (pool=auto: the model names none)" if options.pool == "auto" else ""
-    tokens = "all positions" if kind == "tokens" else f"tokens {'with' if special else 'without'}"
-    return f"{modes} over {tokens}{'' if kind == 'tokens' else ' special tokens'}{chosen}"
-
-
-def _versions() -> dict[str, str]:
-    import torch
-    import transformers
-
-    return {"torch": torch.__version__, "transformers": transformers.__version__}
-
-
-def _counts(sequences: Sequences) -> dict[str, int]:
-    return {
-        "rows": len(sequences.ids),
-        "truncated": len(sequences.truncated),
-        "skipped": len(sequences.skipped),
-        "tokens": sequences.tokens,
-        "unknown_tokens": sequences.unknown,
-    }
-
-
 def _with_samples(hidden: HiddenStates, samples: Samples) -> HiddenStates:
-    """Add what belongs to the data and not to the numbers: ids, notes, the size of the whole."""
+    """Add what belongs to the data and not to the numbers: ids, groups, notes, the whole's size."""
     rows = hidden.rows or ()
-    groups = samples.groups
+    tokens = hidden.provenance["settings"]["pool"] == "token"
+    positions = [name.rpartition(":")[2] for name in hidden.ids] if tokens else None
     return replace(
         hidden,
-        ids=tuple(samples.ids[row] for row in rows),
-        groups=None if groups is None else tuple(groups[row] or samples.ids[row] for row in rows),
+        ids=_ids(samples, rows, positions),
+        groups=_groups(samples, rows, positions),
         counts={**hidden.counts, **samples.counts, "sampled_from": samples.sampled_from},
         warnings=(*samples.notes, *hidden.warnings),
     )

@@ -1,24 +1,33 @@
-"""One forward pass over all rows: every layer is pooled in a hook and written to the store."""
+"""One forward pass over all rows: every view takes what it needs as it comes by."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from layergeom.arrays import Float32Array
 from layergeom.errors import InputError
 from layergeom.states.anatomy import call, device_of
-from layergeom.states.batches import Batch, Sequences, batches
-from layergeom.states.hidden import LayerName
-from layergeom.states.hooks import tapped, tensor_of, untouched
+from layergeom.states.batches import Batch, batches
+from layergeom.states.hidden import layer_piece
+from layergeom.states.hooks import FirstNorms, tapped, tensor_of, untouched
 from layergeom.states.models import LoadedModel
-from layergeom.states.pipelines import Pipeline
-from layergeom.states.pooling import Mode, pool, token_norms, widen
-from layergeom.states.store import PieceWriter, Store
+from layergeom.states.plans import Layer, Plan, Tap
+from layergeom.states.rows import (
+    Arrays,
+    Chosen,
+    Outcome,
+    PooledRows,
+    Rows,
+    TokenRows,
+    Tokens,
+    WindowRows,
+)
+from layergeom.states.sequences import Sequences
+from layergeom.states.store import Store
 
 if TYPE_CHECKING:
     import torch
@@ -33,92 +42,60 @@ _BUDGET_GPU = 32_768
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """What the forward pass does with every layer.
-
-    Parameters
-    ----------
-    loaded : LoadedModel
-        The network and its layers.
-    modes : tuple of str
-        Poolings whose results are concatenated.
-    pipeline : Pipeline or None
-        Its steps make the layer ``final``; None for the network alone.
-    batch_size : int or None
-        Rows per batch, in place of a budget of tokens.
-    """
-
-    loaded: LoadedModel
-    modes: tuple[Mode, ...]
-    pipeline: Pipeline | None
-    batch_size: int | None
-
-    @property
-    def names(self) -> tuple[LayerName, ...]:
-        """The layers that are written, from the input to the output."""
-        names = self.loaded.anatomy.names
-        if not self._has_head:
-            return names
-        if names[-1].key == "final":
-            return (*names[:-1], replace(names[-1], hidden_states=None, module=None))
-        return (*names, LayerName("final", 1.0, None, None, names[-1].blocks, True))
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Features of each layer after the pooling."""
-        import torch
-
-        widths = [width * len(self.modes) for width in self.loaded.anatomy.widths]
-        if self.pipeline is not None and self._has_head:
-            widths = widths[: len(self.names) - 1]
-            widths.append(self.finish(torch.zeros(1, widths[-1])).shape[-1])
-        return tuple(widths)
-
-    @property
-    def normed(self) -> bool:
-        """True if the network's output differs from its last block's."""
-        return self.loaded.anatomy.names[-1].key == "final"
-
-    def finish(self, pooled: torch.Tensor) -> torch.Tensor:
-        """Apply the pipeline's steps after the pooling."""
-        return pooled if self.pipeline is None else self.pipeline.finish(pooled)
-
-    @property
-    def _has_head(self) -> bool:
-        return self.pipeline is not None and bool(self.pipeline.steps)
-
-
-@dataclass(eq=False)
-class Outcome:
-    """What the pass found out, besides the states themselves."""
-
-    norms: dict[str, Float32Array] = field(default_factory=dict)
-    broken: dict[str, int] = field(default_factory=dict)
-    broken_row: int | None = None
-
-
-def run(
-    plan: Plan, sequences: Sequences, store: Store, key: str, progress: Progress | None
-) -> Outcome:
-    """Feed all rows, and write ``states`` and ``token_norms`` of every layer to the store.
+class Target:
+    """One view of the pass, and where it goes.
 
     Parameters
     ----------
     plan : Plan
-        Network, pooling, batch size.
+        Network, layers and pooling.
     sequences : Sequences
-        The rows.
+        What is fed, and which tokens count.
     store : Store
         Gets one piece per layer, complete or not at all.
     key : str
         Content key of the pieces.
+    chosen : Chosen or None
+        The tokens that become rows; None to pool.
+    """
+
+    plan: Plan
+    sequences: Sequences
+    store: Store
+    key: str
+    chosen: Chosen | None = None
+
+    @property
+    def n(self) -> int:
+        """Rows of every layer."""
+        return len(self.sequences.kept if self.chosen is None else self.chosen.positions)
+
+    def rows(self, arrays: Mapping[str, Arrays]) -> Rows:
+        """Return what makes the rows and writes them."""
+        if self.chosen is not None:
+            return TokenRows(self.chosen, arrays)
+        kind = WindowRows if self.sequences.windowed else PooledRows
+        return kind(self.plan, self.sequences, arrays)
+
+
+def run(
+    targets: Sequence[Target], batch_size: int | None = None, progress: Progress | None = None
+) -> tuple[Outcome, ...]:
+    """Feed all rows once, and write ``states`` and ``token_norms`` of every view's layers.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+        Views of one network that feed it the same; which tokens count may differ.
+    batch_size : int or None
+        Rows per batch; None fills batches by their number of tokens.
     progress : callable or None
         Called as ``progress(rows done, rows in all, "states")``.
 
     Returns
     -------
-    Outcome
-        Token norms, and the number of rows that are not finite by layer.
+    tuple of Outcome
+        For each view its token norms, and the rows that are not finite by layer.
 
     Raises
     ------
@@ -128,24 +105,21 @@ def run(
     Notes
     -----
     Memory: the states of one layer of one batch on top of what the network needs; files are
-    written through memory maps.
+    written through memory maps. Blocks behind the last layer that any view needs are not run.
     """
-    _check_kind(plan.loaded, sequences)
-    outcome = Outcome()
-    n = len(sequences.ids)
-    done = 0
-    with _writers(plan, n, store, key) as writers:
-        for batch, pooled in _passes(plan, sequences):
-            for name, (states, norms) in pooled.items():
-                writers[name]["states"][batch.rows] = states
-                writers[name]["token_norms"][batch.rows] = norms
-                _note_broken(outcome, name, states, batch)
+    first = targets[0]
+    _check_kind(first.plan.loaded, first.sequences)
+    n, done = len(first.sequences.ids), 0
+    with ExitStack() as stack:
+        written = [stack.enter_context(_writers(target)) for target in targets]
+        rows = [target.rows(arrays) for target, arrays in zip(targets, written, strict=True)]
+        for batch in _passes(targets, rows, batch_size):
             done += len(batch.rows)
             if progress is not None:
                 progress(done, n, "states")
-        for name, writer in writers.items():
-            outcome.norms[name] = np.array(writer["token_norms"])
-    return outcome
+        for view, arrays in zip(rows, written, strict=True):
+            view.outcome.norms = {key: np.array(a["token_norms"]) for key, a in arrays.items()}
+    return tuple(view.outcome for view in rows)
 
 
 def first_broken_module(loaded: LoadedModel, ids: np.ndarray[Any, Any]) -> str:
@@ -180,90 +154,130 @@ def _check_kind(loaded: LoadedModel, sequences: Sequences) -> None:
 
 
 @contextmanager
-def _writers(plan: Plan, n: int, store: Store, key: str) -> Iterator[dict[str, PieceWriter]]:
+def _writers(target: Target) -> Iterator[dict[str, Any]]:
+    n, store = target.n, target.store
     with ExitStack() as stack:
         yield {
-            name.key: stack.enter_context(
+            layer.name.key: stack.enter_context(
                 store.open(
-                    f"layers/{name.key}",
-                    {"states": ((n, width), np.float32), "token_norms": ((n, 2), np.float32)},
-                    key,
+                    layer_piece(layer.name.key),
+                    {"states": ((n, layer.width), np.float32), "token_norms": ((n, 2), np.float32)},
+                    target.key,
                 )
             )
-            for name, width in zip(plan.names, plan.widths, strict=True)
+            for layer in target.plan.layers
         }
 
 
-Pooled = Mapping[str, tuple[Float32Array, Float32Array]]
-
-
-def _passes(plan: Plan, sequences: Sequences) -> Iterator[tuple[Batch, Pooled]]:
-    network = plan.loaded.module
-    device = device_of(network)
-    narrow = min(4, max(1, _USUAL_WIDTH // plan.loaded.width))
-    budget = _BUDGET_CPU * narrow if device.type == "cpu" else _BUDGET_GPU
-    pad = getattr(plan.loaded.tokenizer, "pad_token_id", None) or 0
-    taken = _Layers(plan)
-    with untouched(network), tapped(network, plan.loaded.blocks, taken.receive):
-        for batch in batches(sequences, pad, budget, plan.batch_size):
+def _passes(
+    targets: Sequence[Target], rows: Sequence[Rows], batch_size: int | None
+) -> Iterator[Batch]:
+    loaded, sequences = targets[0].plan.loaded, targets[0].sequences
+    network, device = loaded.module, device_of(loaded.module)
+    budget = token_budget(loaded)
+    pad = getattr(loaded.tokenizer, "pad_token_id", None) or 0
+    taken = _Stream(targets, rows)
+    with untouched(network), tapped(network, loaded.blocks, taken.residual, taken.first_norms):
+        for batch in batches(sequences, pad, budget, batch_size):
             taken.begin(batch)
-            output = call(network, batch.ids.to(device), batch.attention.to(device))
-            yield batch, taken.finish(tensor_of(output, type(network).__name__))
+            with suppress(_EnoughError):
+                output = call(network, batch.ids.to(device), batch.attention.to(device))
+                taken.output(tensor_of(output, type(network).__name__))
+            taken.end()
+            yield batch
 
 
-class _Layers:
-    """Pools the states of one batch as they come by; holds no token states."""
+def token_budget(loaded: LoadedModel) -> int:
+    """Return the tokens of a batch: narrow networks fit more of them into a processor's cache."""
+    if device_of(loaded.module).type != "cpu":
+        return _BUDGET_GPU
+    return _BUDGET_CPU * min(4, max(1, _USUAL_WIDTH // loaded.width))
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
-        self._keys = [name.key for name in plan.loaded.anatomy.names]
-        self._masks: dict[torch.device, tuple[torch.Tensor, torch.Tensor | None]] = {}
-        self._pooled: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+
+class _EnoughError(Exception):
+    """Ends a forward pass behind the last layer that is needed."""
+
+
+class _Stream:
+    """Hands what comes by in a forward pass to the views; keeps no token states."""
+
+    def __init__(self, targets: Sequence[Target], rows: Sequence[Rows]) -> None:
+        plan = targets[0].plan
+        self._blocks = plan.blocks
+        self._loaded = plan.loaded
+        self._rows = rows
+        self._takers: dict[Tap, list[tuple[int, Layer]]] = {}
+        for number, target in enumerate(targets):
+            for layer in target.plan.layers:
+                self._takers.setdefault(layer.tap, []).append((number, layer))
+        self._counted = [target.sequences.counted for target in targets]
+        self.first_norms = self._listening()
 
     def begin(self, batch: Batch) -> None:
-        self._pooled = {}
-        self._counted = batch.counted
-        self._whole = bool(batch.counted.all())
-        self._masks = {}
+        self._batch = batch
+        self._awaited = set(self._takers)
+        self._masks: dict[tuple[int, torch.device], tuple[torch.Tensor, torch.Tensor | None]] = {}
+        for rows in self._rows:
+            rows.begin(batch)
 
-    def receive(self, layer: int, states: torch.Tensor) -> None:
-        key = self._keys[layer]
-        mask, hidden = self._mask(states)
-        states = widen(states, hidden)
-        self._pooled[key] = (pool(states, mask, self._plan.modes), token_norms(states, mask))
+    def end(self) -> None:
+        for rows in self._rows:
+            rows.end()
 
-    def finish(self, output: torch.Tensor) -> Pooled:
-        """Return all layers of the batch, the output and the pipeline's steps included."""
-        if self._plan.normed:
-            self.receive(len(self._keys) - 1, output)
-        final, norms = self._pooled[self._keys[-1]]
-        if len(self._plan.names) > len(self._keys) or self._plan.pipeline is not None:
-            self._pooled[self._plan.names[-1].key] = (self._plan.finish(final.cpu().float()), norms)
-        return {key: (_numpy(a), _numpy(b)) for key, (a, b) in self._pooled.items()}
+    def residual(self, layer: int, states: torch.Tensor) -> None:
+        self._hand(Tap("residual", layer), states)
+        normed = Tap("final_norm", layer)
+        if normed in self._takers:
+            self._hand(normed, self._final_norm(states))
+        self._stop(layer)
 
-    def _mask(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the tokens that count, once per device that a layer lies on."""
-        if states.shape[:2] != self._counted.shape:
+    def normed(self, layer: int, states: torch.Tensor) -> None:
+        self._hand(Tap("first_norm", layer), states)
+        self._stop(layer)
+
+    def output(self, states: torch.Tensor) -> None:
+        self._hand(Tap("output", self._blocks), states)
+
+    def _stop(self, layer: int) -> None:
+        if not self._awaited and layer < self._blocks:
+            raise _EnoughError
+
+    def _listening(self) -> FirstNorms | None:
+        if not any(tap.kind == "first_norm" for tap in self._takers):
+            return None
+        paths = self._loaded.norms.first or {}
+        part = self._loaded.module.get_submodule
+        chosen = (paths[block.path] for block in self._loaded.blocks)
+        norms = tuple(None if path is None else part(path) for path in chosen)
+        return FirstNorms(norms, self.normed)
+
+    def _final_norm(self, states: torch.Tensor) -> torch.Tensor:
+        norm: Any = self._loaded.module.get_submodule(str(self._loaded.norms.final))
+        device = next((p.device for p in norm.parameters()), states.device)
+        normed: torch.Tensor = norm.forward(states.to(device))  # no one else's hooks are called
+        return normed
+
+    def _hand(self, tap: Tap, states: torch.Tensor) -> None:
+        self._awaited.discard(tap)
+        tokens: dict[int, Tokens] = {}
+        for number, layer in self._takers.get(tap, ()):
+            counted = id(self._counted[number])
+            if counted not in tokens:
+                tokens[counted] = Tokens(states, *self._mask(number, states))
+            self._rows[number].take(layer, tokens[counted])
+
+    def _mask(self, number: int, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the tokens that count, and those that do not, once per device and kind."""
+        shape = self._batch.attention.shape
+        if states.shape[:2] != shape:
             raise InputError(
-                f"A block gives states of shape {tuple(states.shape)} for "
-                f"{tuple(self._counted.shape)} tokens; extract the states yourself and give arrays."
+                f"A block gives states of shape {tuple(states.shape)} for {tuple(shape)} tokens; "
+                "extract the states yourself and give arrays."
             )
-        if states.device not in self._masks:
-            mask = self._counted.to(states.device)
-            self._masks[states.device] = (mask, None if self._whole else ~mask)
-        return self._masks[states.device]
-
-
-def _numpy(tensor: torch.Tensor) -> Float32Array:
-    array: Float32Array = tensor.float().cpu().numpy()
-    return array
-
-
-def _note_broken(outcome: Outcome, name: str, states: Float32Array, batch: Batch) -> None:
-    if np.isfinite(states.sum()):
-        return
-    bad = ~np.isfinite(states).all(axis=1)
-    if bad.any():
-        outcome.broken[name] = outcome.broken.get(name, 0) + int(bad.sum())
-        if outcome.broken_row is None:
-            outcome.broken_row = int(batch.rows[np.flatnonzero(bad)[0]])
+        counted = self._counted[number]
+        place = (id(counted), states.device)
+        if place not in self._masks:
+            mask = self._batch.mask(counted)
+            hidden = None if bool(mask.all()) else ~mask.to(states.device)
+            self._masks[place] = (mask.to(states.device), hidden)
+        return self._masks[place]

@@ -247,7 +247,7 @@ def _complete(store: Store, key: str, layers: list[str], discard: bool) -> bool:
 def _opened(
     store: Store, key: str, facts: Mapping[str, Any], rows: Mapping[str, AnyArray]
 ) -> HiddenStates:
-    of_rows = {name: _from_bytes(rows[name]) for name in ROWS if name in rows}
+    of_rows: dict[str, Any] = {name: _from_bytes(rows[name]) for name in ROWS if name in rows}
     return HiddenStates(
         layers=tuple(facts["layers"]),
         names=tuple(LayerName(**name) for name in facts["names"]),
@@ -258,8 +258,12 @@ def _opened(
         warnings=tuple(facts["warnings"]),
         token_norms=StoredNorms(store, key, tuple(facts["token_norms"])),
         store=store,
-        **{name: None if value is None else tuple(value) for name, value in of_rows.items()},
+        **{name: _tuple(value) for name, value in of_rows.items()},
     )
+
+
+def _tuple(values: Any) -> Any:
+    return None if values is None else tuple(values)
 
 
 def _stored_layer(hidden: HiddenStates, layer: str) -> AnyArray:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from layergeom.errors import InputError
@@ -16,6 +17,23 @@ if TYPE_CHECKING:
     from layergeom.states.blocks import Block
 
 Receive = Callable[[int, "torch.Tensor"], None]
+
+
+@dataclass(frozen=True, eq=False)
+class FirstNorms:
+    """The first norm of every block, and who is told its output.
+
+    Parameters
+    ----------
+    norms : tuple of (torch.nn.Module or None)
+        One per block; None where the block's input itself is told.
+    receive : callable
+        Takes l and the output of the first norm of block l + 1, l = 0 … L - 1.
+    """
+
+    norms: tuple[nn.Module | None, ...]
+    receive: Receive
+
 
 _HOOKS = (
     "_forward_hooks",
@@ -59,7 +77,12 @@ def untouched(network: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def tapped(network: nn.Module, blocks: Sequence[Block], receive: Receive) -> Iterator[None]:
+def tapped(
+    network: nn.Module,
+    blocks: Sequence[Block],
+    receive: Receive,
+    normed: FirstNorms | None = None,
+) -> Iterator[None]:
     """Call ``receive(l, states)`` for the input of block 1 (l = 0) and every block's output.
 
     Blocks are counted by their calls, so a layer that is shared and called L times gives L
@@ -74,13 +97,17 @@ def tapped(network: nn.Module, blocks: Sequence[Block], receive: Receive) -> Ite
         The modules of the main stack.
     receive : callable
         Takes the number of the layer and its states.
+    normed : FirstNorms, optional
+        Also listens to the first norm of every block.
     """
-    calls = _Calls(receive, lead_of(network))
+    calls = _Calls(receive, lead_of(network), normed)
     handles = [network.register_forward_pre_hook(calls.start)]
     try:
-        first = blocks[0].module
-        handles.append(first.register_forward_pre_hook(calls.enter, with_kwargs=True))
-        handles.extend(block.module.register_forward_hook(calls.leave) for block in blocks)
+        for block in blocks:
+            handles.append(block.module.register_forward_pre_hook(calls.enter, with_kwargs=True))
+            handles.append(block.module.register_forward_hook(calls.leave))
+        norms = set() if normed is None else {norm for norm in normed.norms if norm is not None}
+        handles.extend(norm.register_forward_hook(calls.norm) for norm in norms)
         yield
     finally:
         for handle in handles:
@@ -115,27 +142,41 @@ def _first(output: Any) -> Any:
 class _Calls:
     """Counts the calls of the blocks within one forward pass."""
 
-    def __init__(self, receive: Receive, lead: int) -> None:
+    def __init__(self, receive: Receive, lead: int, normed: FirstNorms | None) -> None:
         self._receive = receive
         self._lead = lead
+        self._normed = normed
         self._count = 0
+        self._awaits_norm = False
 
     def start(self, _module: nn.Module, _args: Any) -> None:
         self._count = 0
+        self._awaits_norm = False
 
     def enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._count == 0:
-            self._give(_input(module, args, kwargs))
+            self._give(self._receive, input_of(module, args, kwargs))
+        if self._normed is not None:
+            self._awaits_norm = True
+            if self._count == 0 and self._normed.norms[0] is None:
+                self.norm(module, args, input_of(module, args, kwargs))
+
+    def norm(self, module: nn.Module, _args: Any, output: Any) -> None:
+        if self._awaits_norm and self._normed is not None:
+            self._awaits_norm = False  # a norm that the block calls again is not the first
+            self._give(self._normed.receive, tensor_of(output, type(module).__name__))
 
     def leave(self, module: nn.Module, _args: Any, output: Any) -> None:
         self._count += 1
-        self._give(tensor_of(output, type(module).__name__))
+        self._awaits_norm = False
+        self._give(self._receive, tensor_of(output, type(module).__name__))
 
-    def _give(self, states: torch.Tensor) -> None:
-        self._receive(self._count, states[:, self._lead :] if self._lead else states)
+    def _give(self, receive: Receive, states: torch.Tensor) -> None:
+        receive(self._count, states[:, self._lead :] if self._lead else states)
 
 
-def _input(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> torch.Tensor:
+def input_of(module: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.Tensor:
+    """Return the states that a block is called with: its first argument or ``hidden_states``."""
     return tensor_of(
         args[0] if args else kwargs.get("hidden_states"), f"the input of {type(module).__name__}"
     )

@@ -1,31 +1,28 @@
-"""Samples of a model: texts or ready-made tokens, with their ids, labels and groups."""
+"""Samples of a model: texts, tokens or images, with their ids, labels and groups."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
-import numpy as np
-
-from layergeom.arrays import IntArray, count
 from layergeom.errors import InputError, InputTypeError
 from layergeom.states.content import content_key
 from layergeom.states.datafiles import read_data
+from layergeom.states.images import Images, as_images, image_notes
+from layergeom.states.items import Columns, Items, Kind, column_names, contents, items_of
 from layergeom.states.labels import Labels, row_labels
 from layergeom.states.lines import listed
+from layergeom.states.sampling import sampled_rows
+from layergeom.states.splits import part_of_dataset, rows_of_split
 from layergeom.states.tables import Table, from_columns, is_columnar
 
-MAX_SAMPLES = 20_000  # rows used when nobody says how many: the exact neighbours take seconds
-LEAST = 2  # rows per label in a balanced sample: one alone has no neighbour with its label
-TEXTS = ("text", "sequence", "tokens", "input_ids")  # columns of the texts or tokens, unasked
 IDS = ("id", "sid")  # columns of the ids; sid is SCOPe's
+ITEMS = {"text": "texts", "tokens": "token sequences", "image": "images"}
 
-Columns: TypeAlias = "str | int | Sequence[str | int] | None"
-Items: TypeAlias = "tuple[str, ...] | tuple[IntArray, ...]"
 T = TypeVar("T")
 
 
@@ -35,13 +32,13 @@ class Samples:
 
     Attributes
     ----------
-    kind : {"text", "tokens"}
-        Whether ``items`` are texts or int64 arrays of token ids.
-    items : tuple
-        One text, or one array of token ids, per row.
+    kind : {"text", "tokens", "image"}
+        Whether ``items`` are texts, int64 arrays of token ids, or images.
+    items : tuple, or Images
+        One text, or one array of token ids, per row; images are opened when they are asked for.
     ids : tuple of str
         One per row: the data's column ``id`` or ``sid``, of a FASTA file the first words of the
-        headers, otherwise row numbers from 0.
+        headers, of a folder of images their paths in it, otherwise row numbers from 0.
     labels : tuple of str or None, or None
         Class of each row, None where it is missing; None if there are no labels.
     exclude : tuple of str or None, or None
@@ -50,16 +47,17 @@ class Samples:
     sampled_from : int
         Number of rows before sampling.
     notes : tuple of str
-        One line each: what was assumed, sampled, or found repeated.
+        One line each: what was assumed, sampled, converted, or found repeated.
     counts : mapping of str to int
         By name, over all rows before sampling: sequences that were changed or are unusual, ids
-        that repeat, rows without labels, ids of label files that no row has.
+        that repeat, rows without labels, ids of label files that no row has; over the images that
+        are used: those that were converted or turned.
     groups : tuple of str or None, or None
         Rows that are no independent samples of each other (a protein cluster, the document of a
         chunk); None of a row: it stands for itself.
     """
 
-    kind: Literal["text", "tokens"]
+    kind: Kind
     items: Items
     ids: tuple[str, ...]
     labels: Labels | None
@@ -74,8 +72,12 @@ class Samples:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Content hash of the items in their order; labels do not enter."""
-        return content_key(self.kind, self.items)
+        """Content hash of the items in their order; labels do not enter.
+
+        Of images it is that of the files' bytes, or of the pixels where there are no files.
+        """
+        items = self.items.digests if isinstance(self.items, Images) else self.items
+        return content_key(self.kind, items)
 
     def take(self, rows: Iterable[int]) -> Samples:
         """Return the samples of these row numbers, in their order."""
@@ -96,28 +98,36 @@ def read_samples(
     text_column: Columns = None,
     labels: Any = None,
     exclude: Any = None,
+    groups: Any = None,
+    split: str | None = None,
     max_samples: int | Literal["all"] | None = None,
     seed: int = 0,
 ) -> Samples:
-    """Read texts or tokens with their labels, and sample them if there are too many.
+    """Read texts, tokens or images with their labels, and sample them if there are too many.
 
     Parameters
     ----------
     data : path or object
         A file: ``.txt`` (a text per line), ``.jsonl``, ``.csv``, ``.tsv`` or ``.fasta``, each
-        also as ``.gz``, or ``.npz`` (an array per column); a `datasets` object or a folder in
-        which one was saved; a data frame or a mapping of columns; a list or series of texts; or
-        tokens: an integer array (n, T) or a list of sequences of integers.
+        also as ``.gz``, or ``.npz`` (an array per column); a folder of images; a `datasets` object
+        or a folder in which one was saved; a data frame or a mapping of columns; a list or series
+        of texts; tokens: an integer array (n, T) or a list of sequences of integers; or images: a
+        uint8 array (n, H, W) or (n, H, W, C), or a list of Pillow images.
     text_column : str, int or sequence of these, optional
-        The column of the texts; several ("title,text") are joined by a blank. By default
-        ``text``, ``sequence``, ``tokens`` or ``input_ids``, or the only column. In a CSV or TSV
-        file without a header: its number from 0 ("1,2"), and digits say that there is none.
-    labels, exclude : str, int, path or sequence, optional
+        The column of the texts, tokens or images; several of texts ("title,text") are joined by a
+        blank. By default ``text``, ``sequence``, ``tokens`` or ``input_ids``, the only column of
+        images, or the only column. In a CSV or TSV file without a header: its number from 0
+        ("1,2"), and digits say that there is none.
+    labels, exclude, groups : str, int, path or sequence, optional
         A column of the data, a file (one label per line, or columns ``id`` and ``label``), a
-        column of a file (``"table.tsv:topic"``), or one value per row. Where a column or a list
-        of domains holds SCOPe's or CATH's codes, also a level of these: ``"superfamily"``,
-        ``"dir.cla.txt:superfamily"``. Files with ids may label a part of the rows; see
-        :func:`layergeom.states.labels.row_labels`.
+        column of a file (``"table.tsv:topic"``), or one value per row. Of a folder of images
+        ``"folder"`` is the first sub-folder of each. Where a column or a list of domains holds
+        SCOPe's or CATH's codes, also a level of these: ``"superfamily"``,
+        ``"dir.cla.txt:superfamily"``. Files with ids may label a part of the rows, and may be the
+        clusters of MMseqs2; see :func:`layergeom.states.labels.row_labels`.
+    split : str, optional
+        Only these rows: a value of the column ``split`` ("test"), or a column and its value
+        ("fold:3"); of a dataset with several splits the name of one.
     max_samples : int or "all", optional
         At most so many rows; by default 20,000. A larger set is sampled, in equal numbers per
         label as far as the classes reach (but at random, where that were fewer than two), and
@@ -128,19 +138,21 @@ def read_samples(
     Returns
     -------
     Samples
-        Its notes say what was assumed, sampled and repeated.
+        Its notes say what was assumed, sampled, converted and repeated.
 
     Raises
     ------
     InputError
-        If a file cannot be read, a column does not exist, a text is empty, or labels have
-        another length than the data: the message names file and line.
+        If a file cannot be read, a column or split does not exist, a text is empty, an image is
+        damaged, or labels have another length than the data: the message names file and line.
     InputTypeError
-        If the data are of a type that holds neither texts nor tokens.
+        If the data are of a type that holds neither texts nor tokens nor images.
 
     Notes
     -----
-    A file is read as a whole, also where few of its rows are used.
+    A file is read as a whole, also where few of its rows are used. Image files are read once here
+    (for their hash, and to find damaged ones early) and once when the model is run; they are never
+    all in memory.
 
     Examples
     --------
@@ -150,19 +162,32 @@ def read_samples(
     >>> samples.notes
     ('1 of 3 texts repeats an earlier one.',)
     """
-    table = _table(data, _column_names(text_column), labels)
-    kind, items, notes = _items(table, text_column)
+    table = _table(data, column_names(text_column), labels, split)
+    kind, items, notes = items_of(table, text_column)
     ids, id_notes, repeated = _ids(table, items)
-    classes = row_labels(labels, table, ids, "labels")
-    groups = row_labels(exclude, table, ids, "exclude")
-    of_labels = dict.fromkeys((*classes.notes, *groups.notes))  # both may be of one file
-    notes = (*table.notes, *notes, *id_notes, *of_labels)
-    counts = {**table.counts, **repeated, **classes.counts, **groups.counts}
-    samples = Samples(kind, items, ids, classes.labels, groups.labels, table.n, notes, counts)
-    return _with_repeats(_sampled(samples, max_samples, seed))
+    roles = {"labels": labels, "exclude": exclude, "groups": groups}
+    found = {role: row_labels(given, table, ids, role) for role, given in roles.items()}
+    of_labels = dict.fromkeys(note for of in found.values() for note in of.notes)  # once per file
+    counts = {**table.counts, **repeated}
+    for of_role in found.values():
+        counts |= of_role.counts
+    samples = Samples(
+        kind,
+        items,
+        ids,
+        found["labels"].labels,
+        found["exclude"].labels,
+        table.n,
+        (*table.notes, *notes, *id_notes, *of_labels),
+        counts,
+        found["groups"].labels,
+    )
+    return _with_repeats(_with_images(_sampled(samples, max_samples, seed)))
 
 
 def _rows(items: Items, rows: list[int]) -> Items:
+    if isinstance(items, Images):
+        return items.take(rows)
     taken: Any = tuple(items[row] for row in rows)
     return cast("Items", taken)
 
@@ -171,23 +196,15 @@ def _taken(values: Sequence[T] | None, rows: list[int]) -> tuple[T, ...] | None:
     return None if values is None else tuple(values[row] for row in rows)
 
 
-def _column_names(text_column: Columns) -> tuple[str, ...]:
-    if text_column is None:
-        return ()
-    if isinstance(text_column, (str, int)):
-        return (str(text_column),)
-    return tuple(str(name) for name in text_column)
-
-
-def _table(data: Any, names: tuple[str, ...], labels: Any) -> Table:
+def _table(data: Any, names: tuple[str, ...], labels: Any, split: str | None) -> Table:
     if isinstance(data, (str, Path)):
         numbers = [part for name in names for part in name.split(",")]
         if isinstance(labels, (str, int)):
             numbers.append(str(labels))
-        return read_data(Path(data), lambda first: _has_header(first, names, numbers))
-    if is_columnar(data):
-        return from_columns(data, "data")
-    return _listed(data)
+        return read_data(Path(data), lambda first: _has_header(first, names, numbers), split)
+    data, split = part_of_dataset(data, split)
+    table = from_columns(data, "data") if is_columnar(data) else _listed(data)
+    return rows_of_split(table, split)
 
 
 def _has_header(first: Sequence[str], names: tuple[str, ...], numbers: list[str]) -> bool:
@@ -203,95 +220,24 @@ def _listed(data: Any) -> Table:
     if isinstance(data, (bytes, bytearray)) or not hasattr(data, "__len__"):
         raise InputTypeError(
             f"Samples cannot be read from {type(data).__name__}; pass a file, a dataset, a list "
-            "of texts or an array of token ids."
+            "of texts, an array of token ids or a uint8 array of images."
         )
-    rows = list(data)
-    if not rows:
+    if not len(data):
         raise InputError("The data hold no rows; at least one sample is needed.")
+    images = as_images(data, "data")
+    if images is not None:
+        return Table("data", {"image": images}, len(images))
+    rows = list(data)
     return Table("data", {"text": rows}, len(rows))
-
-
-def _items(
-    table: Table, asked: Columns
-) -> tuple[Literal["text", "tokens"], Items, tuple[str, ...]]:
-    names = _text_columns(table, _column_names(asked))
-    columns = [table.column(name) for name in names]
-    if len(columns) == 1 and not isinstance(columns[0][0], str) and _is_row(columns[0][0]):
-        rows = tuple(_tokens(row, table.place(i)) for i, row in enumerate(columns[0]))
-        return "tokens", rows, ()
-    rows_of_texts = zip(*columns, strict=True)
-    texts = tuple(_text(parts, table, row) for row, parts in enumerate(rows_of_texts))
-    plain = names == (table.texts,) or (len(table.columns) == 1 and names == ("text",))
-    notes = () if plain else (_columns_note(names, table),)
-    return "text", texts, notes
-
-
-def _columns_note(names: tuple[str, ...], table: Table) -> str:
-    joined = " and ".join(repr(name) for name in names)
-    how = "columns" if len(names) > 1 else "column"
-    return f"The texts are the {how} {joined} of {table.source}."
-
-
-def _text_columns(table: Table, asked: tuple[str, ...]) -> tuple[str, ...]:
-    if not asked:
-        return (_default_column(table),)
-    if len(asked) == 1 and asked[0] not in table.columns:
-        asked = tuple(part.strip() for part in asked[0].split(","))
-    return asked
-
-
-def _default_column(table: Table) -> str:
-    if known := [name for name in TEXTS if name in table.columns]:
-        return known[0]
-    if len(table.columns) == 1:
-        return next(iter(table.columns))
-    raise InputError(
-        f"{table.source} has no column 'text', so name one with text_column; {table.listing()} (a "
-        "CSV or TSV file without a header takes numbers: text_column=0)."
-    )
-
-
-def _text(parts: Sequence[Any], table: Table, row: int) -> str:
-    for part in parts:
-        if not isinstance(part, str):
-            found = "missing" if part is None or part != part else f"a {type(part).__name__}"
-            raise InputTypeError(f"{table.place(row)}: the text is {found}; give every row a text.")
-    text = " ".join(part for part in parts if part.strip()) if len(parts) > 1 else str(parts[0])
-    if not text.strip():
-        raise InputError(f"{table.place(row)}: the text is empty; remove the row or fill it.")
-    return text
-
-
-def _is_row(value: Any) -> bool:
-    return hasattr(value, "__len__") and not isinstance(value, (bytes, dict))
-
-
-def _tokens(row: Any, place: str) -> IntArray:
-    if hasattr(row, "detach") and hasattr(row, "cpu"):
-        row = row.detach().cpu().numpy()
-    try:
-        ids = np.asarray(row)
-    except ValueError:
-        ids = np.empty((0, 0), dtype=object)
-    if ids.ndim == 1 and not len(ids):
-        raise InputError(f"{place}: the sequence is empty; remove the row or fill it.")
-    if ids.ndim != 1 or ids.dtype.kind not in "iu":
-        raise InputTypeError(
-            f"{place}: tokens are a sequence of whole numbers per row, but this has dtype "
-            f"{ids.dtype} and {ids.ndim} dimensions (hidden states enter as stored states)."
-        )
-    if int(ids.min()) < 0 or int(ids.max()) > np.iinfo(np.int64).max:
-        raise InputError(f"{place}: token ids must be ≥ 0 but the least is {ids.min()}.")
-    return ids.astype(np.int64)
 
 
 def _ids(table: Table, items: Items) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, int]]:
     """Ids of the rows, and a note and counts if some repeat."""
     given = next((table.columns[name] for name in IDS if name in table.columns), None)
     if given is None:
-        return tuple(str(row) for row in range(table.n)), (), {}
+        return tuple(str(table.number(row)) for row in range(table.n)), (), {}
     ids = tuple(
-        str(row) if value is None or value == "" or value != value else str(value)
+        str(table.number(row)) if value is None or value == "" or value != value else str(value)
         for row, value in enumerate(given)
     )
     repeated = len(ids) - len(set(ids))
@@ -309,53 +255,32 @@ def _ids(table: Table, items: Items) -> tuple[tuple[str, ...], tuple[str, ...], 
 
 def _ambiguous(ids: Sequence[str], items: Items) -> list[str]:
     """Ids that stand for different items."""
-    first: dict[str, Hashable] = {}
-    keys = (_content(item) for item in items)
-    pairs = zip(ids, keys, strict=True)
+    first: dict[str, Any] = {}
+    pairs = zip(ids, contents(items), strict=True)
     return list(dict.fromkeys(name for name, key in pairs if first.setdefault(name, key) != key))
 
 
-def _content(item: str | IntArray) -> Hashable:
-    return item if isinstance(item, str) else item.tobytes()
-
-
 def _sampled(samples: Samples, asked: int | Literal["all"] | None, seed: int) -> Samples:
-    if asked == "all":
+    rows, note = sampled_rows(len(samples), samples.labels, asked, seed)
+    if rows is None:
         return samples
-    limit = MAX_SAMPLES if asked is None else count(asked, "max_samples", 1)
-    n = len(samples)
-    if n <= limit:
-        return samples
-    classes = set(samples.labels or ()) - {None}
-    balanced = 0 < LEAST * len(classes) <= limit
-    rows = _balanced(n, samples.labels if balanced else None, limit, seed)
-    how = f"seed {seed}"
-    if classes:
-        how += f", {'' if balanced else 'too few rows to be '}balanced over {len(classes)} labels"
-    note = f"{limit:,} of {n:,} rows were sampled ({how}); max_samples='all' uses every row."
     return replace(samples.take(rows), notes=(*samples.notes, note))
 
 
-def _balanced(n: int, labels: Labels | None, limit: int, seed: int) -> list[int]:
-    """``limit`` of ``n`` rows in order, as equal in number over the labels as these allow."""
-    order = np.random.default_rng(seed).permutation(n).tolist()
-    if labels is None:
-        return sorted(order[:limit])
-    queues: dict[str | None, list[int]] = {}
-    for row in order:
-        queues.setdefault(labels[row], []).append(row)
-    # the j-th row of every class comes before the (j+1)-th of any: equal shares until one is empty
-    ranked = sorted(
-        (j, place, row) for place, q in enumerate(queues.values()) for j, row in enumerate(q)
-    )
-    return sorted(row for _, _, row in ranked[:limit])
+def _with_images(samples: Samples) -> Samples:
+    """Add what was done to the images that are used."""
+    if not isinstance(samples.items, Images):
+        return samples
+    notes = image_notes(samples.items)
+    counts = {**samples.counts, **samples.items.counts}
+    return replace(samples, notes=(*samples.notes, *notes), counts=counts)
 
 
 def _with_repeats(samples: Samples) -> Samples:
-    repeats = sum(times - 1 for times in Counter(map(_content, samples.items)).values())
+    repeats = sum(times - 1 for times in Counter(contents(samples.items)).values())
     if not repeats:
         return samples
-    what = "texts" if samples.kind == "text" else "token sequences"
     verb = "repeats" if repeats == 1 else "repeat"
+    what = ITEMS[samples.kind]
     note = f"{repeats:,} of {len(samples):,} {what} {verb} an earlier one."
     return replace(samples, notes=(*samples.notes, note))

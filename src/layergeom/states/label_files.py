@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,14 +32,15 @@ def values_in(path: Path, column: str | None, ids: Sequence[str], role: str) -> 
     ----------
     path : Path
         ``.txt`` with a label per line or a list of classified domains; a table with a column of
-        labels only, or with one of ids too.
+        labels only, or with one of ids too; or clusters as MMseqs2 writes them: representative and
+        member in each row, without a header.
     column : str or None
         The column of the labels, or a level of the codes that one holds; None for ``label``, or
         the second of two columns.
     ids : sequence of str
         Ids of the samples.
     role : str
-        "labels" or "exclude", for messages.
+        "labels", "exclude" or "groups", for messages.
 
     Raises
     ------
@@ -75,6 +77,8 @@ def _has_header(first: Sequence[str], column: str | None, ids: Sequence[str]) ->
     """Take a row as header unless it labels a sample or holds a code of a classification."""
     if column is not None and (column in first or column.isdecimal()):
         return column in first
+    if len(first) == 2 and first[0] == first[1]:  # so begins a cluster, and no header
+        return False
     known = {part for name in ids for part in _parts(name)}
     return len(first) > 1 and first[0] not in known and not any(map(is_code, first))
 
@@ -92,6 +96,10 @@ def _one_column(found: Table, column: str | None, n: int, role: str) -> FileLabe
 
 def _joined(found: Table, column: str | None, ids: Sequence[str], role: str) -> FileLabels:
     """Labels by id; the rows of the file may stand in any order."""
+    if column is None and _are_clusters(found):
+        note = f"{found.source} was read as clusters: representative, then member."
+        found = replace(found, columns={"id": found.columns["1"], role: found.columns["0"]})
+        found = replace(found, notes=(*found.notes, note))
     by_id = _by_id(found, *_id_and_label(found, column, role))
     keys = [next((part for part in _parts(name) if part in by_id), None) for name in ids]
     if not any(key is not None for key in keys):
@@ -106,6 +114,18 @@ def _joined(found: Table, column: str | None, ids: Sequence[str], role: str) -> 
     if unused:
         notes += (f"{len(unused):,} ids of {found.source} are no sample's: {listed(unused)}.",)
     return FileLabels(values, notes, {f"{role}_unused": len(unused)})
+
+
+def _are_clusters(found: Table) -> bool:
+    """Say whether each row is a cluster's representative and a member, as MMseqs2 writes them.
+
+    Each member stands in one cluster, and each representative is a member of its own.
+    """
+    if tuple(found.columns) != ("0", "1"):
+        return False
+    representatives, members = found.columns["0"], found.columns["1"]
+    own = dict(zip(members, representatives, strict=True))
+    return len(own) == found.n and all(own.get(name) == name for name in set(representatives))
 
 
 def _notes(

@@ -42,13 +42,17 @@ def row_labels(source: Any, table: Table, ids: Sequence[str], role: str) -> RowL
     ids : sequence of str
         What a file of ids and labels refers to.
     role : str
-        "labels" or "exclude", for messages.
+        "labels", "exclude" or "groups", for messages.
 
     Raises
     ------
     InputError
         For an unknown column or file, a length other than the number of rows (both are named), a
         file that labels none of the rows, an id with two labels, or real numbers.
+
+    Notes
+    -----
+    Of a split's rows, values given one by one may be those of the whole data or of the split.
     """
     if source is None:
         return RowLabels(None)
@@ -66,6 +70,22 @@ def labels_of_rows(source: Any, ids: Sequence[str], role: str) -> RowLabels:
         As :func:`row_labels`.
     """
     return row_labels(source, Table("the hidden states", {}, len(ids)), ids, role)
+
+
+def whole_groups(groups: Labels | None) -> tuple[str, ...] | None:
+    """Return groups in which each row without one stands for itself.
+
+    Examples
+    --------
+    >>> whole_groups(("a", None, "a", None))
+    ('a', 'row 1', 'a', 'row 3')
+    """
+    if groups is None:
+        return None
+    own = "row"
+    while any(name is not None and name.startswith(own) for name in groups):
+        own = f"_{own}"
+    return tuple(f"{own} {row}" if name is None else name for row, name in enumerate(groups))
 
 
 def _named(source: str | int | Path, table: Table, ids: Sequence[str], role: str) -> RowLabels:
@@ -100,7 +120,10 @@ def _path_and_column(name: str) -> tuple[Path, str | None]:
 def _counted(
     labels: Labels, notes: tuple[str, ...], counts: Mapping[str, int], role: str
 ) -> RowLabels:
-    return RowLabels(labels, notes, {f"{role}_missing": labels.count(None), **counts})
+    missing = labels.count(None)
+    if role == "groups" and missing:
+        notes += (f"{missing:,} of {len(labels):,} rows have no group: each stands for itself.",)
+    return RowLabels(labels, notes, {f"{role}_missing": missing, **counts})
 
 
 def _sequence(source: Any, role: str) -> Sequence[Any]:
@@ -119,6 +142,8 @@ def _sequence(source: Any, role: str) -> Sequence[Any]:
 
 
 def _per_row(values: Sequence[Any], table: Table, role: str, source: str = "") -> Labels:
+    if table.rows is not None and len(values) == table.whole:
+        values = [values[row] for row in table.rows]
     if len(values) != table.n:
         origin = f" ({source})" if source else ""
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -99,10 +100,12 @@ def read_network(
     Raises
     ------
     InputError
-        If it cannot be read, or lacks weights that the states depend on.
+        If it cannot be read, lacks weights that the states depend on, or a device map is given
+        without the package accelerate.
     """
     options: dict[str, Any] = {"dtype": _torch_dtype(dtype), "revision": source.commit}
     if device_map is not None:
+        _check_accelerate(device_map)
         options["device_map"] = device_map
     try:
         network, report = _from_pretrained(source, options, use_safetensors=True)
@@ -117,6 +120,14 @@ def read_network(
     _check_complete(network, report, source, part)
     loaded: nn.Module = network
     return loaded
+
+
+def _check_accelerate(device_map: Any) -> None:
+    if importlib.util.find_spec("accelerate") is None:
+        raise InputError(
+            f"device_map={device_map!r} needs the package accelerate; install it (pip install "
+            "accelerate), or leave device_map out."
+        )
 
 
 def _from_pretrained(source: Source, options: dict[str, Any], use_safetensors: bool) -> Any:

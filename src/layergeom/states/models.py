@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from layergeom.errors import InputError
 from layergeom.states.anatomy import Anatomy, device_of, dissect
-from layergeom.states.batches import Padding
 from layergeom.states.blocks import Block, find_blocks
 from layergeom.states.families import spelled
 from layergeom.states.hooks import lead_of
@@ -23,8 +22,10 @@ from layergeom.states.loading import (
     quiet,
     read_network,
 )
-from layergeom.states.pipelines import Pipeline, read_pipeline
+from layergeom.states.norms import Norms, find_norms
+from layergeom.states.pipelines import Pipeline, read_pipeline, stated_length
 from layergeom.states.sources import Source, identify
+from layergeom.states.tokenization import Padding
 
 if TYPE_CHECKING:
     from torch import nn
@@ -64,6 +65,12 @@ class LoadedModel:
     def pipeline(self) -> Pipeline | None:
         """The sentence-transformers pipeline of the folder; None without ``modules.json``."""
         return read_pipeline(self.source.folder)
+
+    @cached_property
+    def norms(self) -> Norms:
+        """Where the network normalises its stream; costs a forward pass of twelve tokens."""
+        with quiet():
+            return find_norms(self.module, self.blocks)
 
     @property
     def final_norm(self) -> tuple[str, nn.Module] | None:
@@ -152,10 +159,8 @@ class LoadedModel:
     @property
     def max_length(self) -> int | None:
         """Tokens per sequence by default: the pipeline's, the tokenizer's, the network's limit."""
-        limits = [self.positions]
-        if self.pipeline is not None and self.pipeline.max_length is not None:
-            limits.append(self.pipeline.max_length)
-        else:
+        limits = [self.positions, stated_length(self.source.folder)]
+        if limits[1] is None:
             own = getattr(self.tokenizer, "model_max_length", None)
             limits.append(int(own) if own is not None and own < _NO_LIMIT else None)
         known = [limit for limit in limits if limit is not None]

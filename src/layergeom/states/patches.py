@@ -10,7 +10,7 @@ import numpy as np
 
 from layergeom.arrays import Float32Array, IntArray
 from layergeom.errors import InputError
-from layergeom.states.batches import Sequences
+from layergeom.states.sequences import Sequences
 
 if TYPE_CHECKING:
     import torch

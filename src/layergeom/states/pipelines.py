@@ -103,18 +103,38 @@ def read_pipeline(folder: Path | None) -> Pipeline | None:
     places = [inside(folder, str(entry.get("path") or "")) for entry in entries]
     pooling = _pooling(names, places, folder)
     built = [_step(name, place) for name, place in zip(names[2:], places[2:], strict=True)]
-    facts = _transformer_facts(places[0])
-    limit = facts.get("max_seq_length")
     return Pipeline(
         modes=_modes(pooling, folder),
         include_prompt=bool(pooling.get("include_prompt", True)),
         prompt=_prompt(folder),
-        lower=bool(facts.get("do_lower_case", False)),
-        max_length=int(limit) if limit is not None else None,
+        lower=bool(_transformer_facts(places[0]).get("do_lower_case", False)),
+        max_length=stated_length(folder),
         steps=tuple(step for step, _ in built),
         names=names,
         warnings=tuple(warning for _, warning in built if warning),
     )
+
+
+def stated_length(folder: Path | None) -> int | None:
+    """Return the tokens per input that a pipeline's folder allows, however it pools.
+
+    Parameters
+    ----------
+    folder : Path or None
+        As for `read_pipeline`.
+
+    Returns
+    -------
+    int or None
+        None leaves it to the tokenizer.
+    """
+    entries = modules_file(folder)
+    if folder is None or not entries:
+        return None
+    limit = _transformer_facts(inside(folder, str(entries[0].get("path") or ""))).get(
+        "max_seq_length"
+    )
+    return None if limit is None else int(limit)
 
 
 def _pooling(names: tuple[str, ...], places: list[Path], folder: Path) -> dict[str, Any]:

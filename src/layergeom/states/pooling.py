@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Mode: TypeAlias = Literal["mean", "last", "first", "max", "mean_sqrt_len", "weighted_mean"]
 Pooling: TypeAlias = Literal[
-    "auto", "mean", "last", "first", "max", "mean_sqrt_len", "weighted_mean"
+    "auto", "mean", "last", "first", "max", "mean_sqrt_len", "weighted_mean", "token"
 ]
 
 

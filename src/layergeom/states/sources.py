@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from layergeom.errors import InputError, InputTypeError
 
-_SMALL_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
+SMALL_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
 _WEIGHTS = ((".safetensors",), (".bin",))
 _BLOCK = 1 << 22  # bytes read at a time
 
@@ -161,7 +161,7 @@ def _contents(folder: Path) -> list[Path]:
     for sub in sorted(listed | {""}):
         place = inside(folder, sub)
         if place.is_dir():
-            files += sorted(p for pattern in _SMALL_FILES for p in place.glob(pattern))
+            files += sorted(p for pattern in SMALL_FILES for p in place.glob(pattern))
             files += weight_files(place)
     return files
 
@@ -178,7 +178,7 @@ def _hub(name: str, revision: str | None) -> Source:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(_SMALL_FILES)))
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=list(SMALL_FILES)))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         at = f" at revision {revision!r}" if revision else ""
@@ -222,7 +222,7 @@ def _tokenizer_content(tokenizer: Any) -> bytes:
         folder = Path(tokenizer)
         if not folder.is_dir():
             return str(tokenizer).encode()
-        files = sorted(p for pattern in _SMALL_FILES for p in folder.glob(pattern))
+        files = sorted(p for pattern in SMALL_FILES for p in folder.glob(pattern))
         return _digest(part for path in files for part in _file(folder, path)).encode()
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from layergeom.errors import InputError, InputTypeError
+from layergeom.states.images import Images, Pictures, as_images
 from layergeom.states.lines import Line, read_lines, suffix
 
 MAX_FIELD = 1 << 26  # characters of one CSV field; the module's own limit is 131,072
@@ -34,7 +35,11 @@ class Table:
     counts : mapping of str to int
         What was changed in reading, or is unusual, by name.
     texts : str or None
-        The column of the texts, where the format says so.
+        The column of the texts or images, where the format says so.
+    rows : sequence of int, or None
+        The rows of the whole source that these are; None if they are all.
+    whole : int or None
+        Number of rows of the whole source, where ``rows`` says which these are.
     """
 
     source: str
@@ -44,12 +49,29 @@ class Table:
     notes: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     texts: str | None = None
+    rows: Sequence[int] | None = None
+    whole: int | None = None
 
     def place(self, row: int) -> str:
         """Name a row for a message: ``texts.csv, line 17`` or ``data, row 3``."""
         if self.lines is None:
-            return f"{self.source}, row {row}"
+            return f"{self.source}, row {self.number(row)}"
         return f"{self.source}, line {self.lines[row]}"
+
+    def number(self, row: int) -> int:
+        """Return the row's number in the whole source."""
+        return row if self.rows is None else self.rows[row]
+
+    def take(self, rows: Sequence[int]) -> Table:
+        """Return the table of these rows, which still know their numbers in the whole."""
+        return replace(
+            self,
+            columns={name: _taken(column, rows) for name, column in self.columns.items()},
+            n=len(rows),
+            lines=None if self.lines is None else [self.lines[row] for row in rows],
+            rows=[self.number(row) for row in rows],
+            whole=self.whole or self.n,
+        )
 
     def column(self, name: str) -> Sequence[Any]:
         """Return a column; InputError lists the columns that exist."""
@@ -91,7 +113,7 @@ def read_table(path: Path, has_header: Callable[[Sequence[str]], bool]) -> Table
 def from_columns(data: Any, source: str) -> Table:
     """Read a mapping of columns, a data frame or a `datasets` object as a table."""
     names = list(getattr(data, "column_names", getattr(data, "columns", data)))
-    columns = {str(name): _named_classes(data, name) for name in names}
+    columns = {str(name): _values(data, name, source) for name in names}
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise InputError(f"The columns of {source} differ in length: {lengths}.")
@@ -105,7 +127,7 @@ def is_columnar(data: Any) -> bool:
     """Say whether ``data`` is a mapping of columns, a data frame or a `datasets` object."""
     if isinstance(getattr(data, "column_names", None), Mapping):
         splits = ", ".join(map(str, data.column_names))
-        raise InputError(f"The dataset has splits ({splits}); pass one of them: data['…'].")
+        raise InputError(f"The dataset has splits ({splits}); choose one with split='…'.")
     if hasattr(data, "column_names") and not hasattr(data, "__getitem__"):
         raise InputTypeError("A streamed dataset cannot be sampled; pass list(data.take(n)).")
     return (
@@ -115,15 +137,26 @@ def is_columnar(data: Any) -> bool:
     )
 
 
-def _named_classes(data: Any, name: Any) -> list[Any]:
+def _values(data: Any, name: Any, source: str) -> Sequence[Any]:
     """Return a column; the class numbers of a `datasets` object become the classes' names."""
-    column = list(data[name])
     features = getattr(data, "features", None)
-    classes = getattr(features.get(name), "names", None) if isinstance(features, Mapping) else None
+    feature = features.get(name) if isinstance(features, Mapping) else None
+    if type(feature).__name__ == "Image":
+        return Images(Pictures(data, name), source)
+    values = data[name]
+    column = values if hasattr(values, "ndim") and values.ndim > 1 else list(values)
+    images = as_images(column, source)
+    if images is not None:
+        return images
+    classes = getattr(feature, "names", None)
     if not classes:
-        return column
+        return list(column)
     known = range(len(classes))
     return [classes[v] if v in known else None for v in column]
+
+
+def _taken(column: Sequence[Any], rows: Sequence[int]) -> Sequence[Any]:
+    return column.take(rows) if isinstance(column, Images) else [column[row] for row in rows]
 
 
 def _read_text(path: Path) -> Table:

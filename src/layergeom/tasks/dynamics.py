@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,39 @@ import numpy as np
 
 from layergeom import geometry
 from layergeom.arrays import FloatArray
-from layergeom.errors import DegenerateError, InputError, StoreError
-from layergeom.layer import Settings, layer_graph
-from layergeom.measure import Progress, check_rows, measure_once
+from layergeom.errors import DegenerateError, GeometryWarning, InputError
+from layergeom.geometry import NeighborGraph
+from layergeom.geometry.uncertainty import covariance
+from layergeom.layer import Settings
+from layergeom.measure import Progress, check_rows
 from layergeom.profiles import Curve, Profile
-from layergeom.reading.turns import Differences, turning_points
-from layergeom.states.checkpoints import Checkpoint, checkpoints
-from layergeom.states.extract import extract
-from layergeom.states.hidden import HiddenStates
+from layergeom.states.checkpoints import Axis, Checkpoint, checkpoints
 from layergeom.states.inputs import Samples
-from layergeom.states.store import Store
+from layergeom.tasks.checkpoint_run import CheckpointRun, Keep, rows_kept, what_to_keep, workplace
+from layergeom.tasks.kept import Kept
+from layergeom.tasks.turning_point import TurningPoint, maximum, turning_point
+
+__all__ = ["Dynamics", "Keep", "TrainingMap", "dynamics", "rows_kept"]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingMap:
+    """One quantity over checkpoint and layer.
+
+    Attributes
+    ----------
+    name : str
+        The quantity.
+    values, errors : ndarray, shape (C, L)
+        Values and standard errors; nan where undefined or not known.
+    chance : ndarray, shape (C, L), or None
+        The level that chance reaches, for overlaps.
+    """
+
+    name: str
+    values: FloatArray
+    errors: FloatArray
+    chance: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +57,7 @@ class Dynamics:
     checkpoints : tuple of str
         Names, in the order of training.
     steps : ndarray, shape (C,)
-        Training steps; nan where a name holds no number.
+        Training steps, or tokens; nan where a name holds no number.
     profiles : tuple of Profile
         One per checkpoint, of the same rows and layers.
     overlap_to_final : ndarray, shape (C, L)
@@ -41,6 +66,18 @@ class Dynamics:
         Mean dimension over the layers along the depth, per checkpoint, with its error.
     turning_point : str
         How the mean dimension moves over training, in a sentence.
+    peak : TurningPoint or None
+        Where the mean dimension is largest, with its interval.
+    axis : {"step", "tokens"}
+        What ``steps`` counts.
+    overlap_error : ndarray, shape (C, L), or None
+        Standard errors of ``overlap_to_final``; nan at the last checkpoint itself.
+    mean_covariance : ndarray, shape (C, C), or None
+        Covariance of the mean dimensions, which share their rows; None if it is not known.
+    kept_bytes : int
+        Disk that the neighbour lists and influences of all checkpoints take.
+    warnings : tuple of str
+        What was assumed on the way; each profile has its own.
     """
 
     checkpoints: tuple[str, ...]
@@ -49,6 +86,38 @@ class Dynamics:
     overlap_to_final: FloatArray
     mean_dimension: Curve
     turning_point: str
+    peak: TurningPoint | None = None
+    axis: Axis = "step"
+    overlap_error: FloatArray | None = None
+    mean_covariance: FloatArray | None = None
+    kept_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+
+    @cached_property
+    def maps(self) -> Mapping[str, TrainingMap]:
+        """Every quantity that all profiles hold, over checkpoint and layer, by its name.
+
+        ``dimension``, ``anisotropy``, ``label_overlap`` (with labels) and the other curves of a
+        profile, and ``overlap_to_final``.
+        """
+        names = [n for n in self.profiles[0].curves if all(n in p.curves for p in self.profiles)]
+        return {name: self._map(name) for name in names} | {"overlap_to_final": self._to_final()}
+
+    def _map(self, name: str) -> TrainingMap:
+        curves = [profile.curves[name] for profile in self.profiles]
+        levels = [c.chance for c in curves if c.chance is not None]
+        return TrainingMap(
+            name,
+            np.array([c.values for c in curves], dtype=np.float64),
+            np.array([c.errors for c in curves], dtype=np.float64),
+            np.array(levels) if len(levels) == len(curves) else None,
+        )
+
+    def _to_final(self) -> TrainingMap:
+        values = np.asarray(self.overlap_to_final, dtype=np.float64)
+        unknown = np.full(values.shape, np.nan)
+        errors = unknown if self.overlap_error is None else self.overlap_error
+        return TrainingMap("overlap_to_final", values, errors)
 
 
 def dynamics(
@@ -56,8 +125,11 @@ def dynamics(
     samples: Samples,
     revisions: str | Sequence[str] | None = None,
     *,
+    axis: Axis = "step",
+    max_checkpoints: int | None = None,
     settings: Settings | None = None,
     folder: Path | None = None,
+    keep: Keep = "auto",
     progress: Progress | None = None,
     **extraction: Any,
 ) -> Dynamics:
@@ -70,11 +142,21 @@ def dynamics(
     samples : Samples
         What every checkpoint is run on; labels are used where they are.
     revisions : str or sequence of str, optional
-        Which checkpoints (see :func:`layergeom.states.checkpoints.checkpoints`).
+        Which checkpoints: names or patterns such as ``"step*"``
+        (see :func:`layergeom.states.checkpoints.checkpoints`).
+    axis : {"step", "tokens"}
+        Which number of the names orders them.
+    max_checkpoints : int, optional
+        So many at most, spread evenly on the logarithm of the axis, both ends among them.
     settings : Settings, optional
         Of the geometry.
     folder : Path, optional
-        Keeps one store per checkpoint, so that the same call continues; temporary otherwise.
+        Keeps one sub-folder per checkpoint, so that the same call continues; temporary otherwise.
+    keep : {"auto", "profile", "states", "weights"}
+        What is left of a measured checkpoint: its profile, neighbour lists and influences only;
+        also its states; also weights that this run downloaded into the hub's cache. ``auto`` is
+        ``states`` for a local folder and ``profile`` for a hub id. Nothing that was there before
+        the run is removed.
     progress : callable(done, total, what), optional
         Called as each checkpoint advances.
     **extraction
@@ -94,40 +176,43 @@ def dynamics(
     Notes
     -----
     Razzhigaev et al. 2024, section 5, and Valeriani et al. 2023, section 3.4. Checkpoints share
-    their rows, but their errors are combined as if independent: conservative for differences.
+    their rows: the mean dimensions' covariance has their errors on its diagonal and the
+    correlations of the rows' influences, over the union of the layers' neighbour graphs.
+
+    A checkpoint that was finished is not loaded again, with whatever ``keep``. Other labels, k or
+    seed need its states: they are computed anew where ``keep="profile"`` left none. Disk beside
+    the states: 5 k + 20 bytes per row, layer and checkpoint, about.
     """
     settings = Settings() if settings is None else settings
     check_rows(len(samples), settings)
-    found = checkpoints(model, revisions)
+    found, notes = _found(model, revisions, axis, max_checkpoints)
+    with workplace(folder) as place:
+        run = CheckpointRun(samples, settings, place, what_to_keep(keep, model, folder), extraction)
+        measured: list[Kept] = []
+        for done, checkpoint in enumerate(found):
+            report = _named(progress, checkpoint, done, len(found))
+            measured.append(run.measured(checkpoint, report))
+            _same_layers(measured[0].profile, measured[-1].profile, checkpoint)
+        return _assembled(found, measured, settings, axis, notes)
+
+
+def _found(
+    model: str | Path,
+    revisions: str | Sequence[str] | None,
+    axis: Axis,
+    max_checkpoints: int | None,
+) -> tuple[tuple[Checkpoint, ...], tuple[str, ...]]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GeometryWarning)
+        found = checkpoints(model, revisions, axis=axis, max_checkpoints=max_checkpoints)
     if len(found) < 2:
         raise InputError(
             f"only one checkpoint was found ({found[0].name}); dynamics compares at least two."
         )
-    states: list[HiddenStates] = []
-    profiles: list[Profile] = []
-    for done, checkpoint in enumerate(found):
-        report = _named(progress, checkpoint, done, len(found))
-        hidden = _states(checkpoint, samples, folder, report, extraction)
-        _same_layers(states[0] if states else hidden, hidden, checkpoint)
-        kept = rows_kept(samples, hidden)
-        states.append(hidden)
-        place = None if folder is None else folder / checkpoint.name
-        profiles.append(measure_once(hidden, kept.labels, kept.exclude, settings, place))
-    means = _mean_dimension(profiles)
-    steps = np.array([c.step for c in found])
-    return Dynamics(
-        checkpoints=tuple(c.name for c in found),
-        steps=steps,
-        profiles=tuple(profiles),
-        overlap_to_final=_overlap_to_final(states, profiles, settings),
-        mean_dimension=means,
-        turning_point=turning_point([c.name for c in found], means),
-    )
-
-
-def rows_kept(samples: Samples, hidden: HiddenStates) -> Samples:
-    """Return the samples that became rows of ``hidden``, in their order."""
-    return samples if hidden.rows is None else samples.take(hidden.rows)
+    for warning in caught:  # recorded, and told as ever
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    told = [w for w in caught if issubclass(w.category, GeometryWarning)]
+    return found, tuple(str(warning.message) for warning in told)
 
 
 def _named(
@@ -142,83 +227,88 @@ def _named(
     return report
 
 
-def _states(
-    checkpoint: Checkpoint,
-    samples: Samples,
-    folder: Path | None,
-    progress: Progress | None,
-    extraction: dict[str, Any],
-) -> HiddenStates:
-    store = Store.temporary() if folder is None else Store(folder / checkpoint.name)
-    return extract(
-        checkpoint.source,
-        samples,
-        revision=checkpoint.revision,
-        store=store,
-        progress=progress,
-        **extraction,
-    )
-
-
-def _same_layers(first: HiddenStates, hidden: HiddenStates, checkpoint: Checkpoint) -> None:
-    if first.layers != hidden.layers:
+def _same_layers(first: Profile, profile: Profile, checkpoint: Checkpoint) -> None:
+    if first.layers != profile.layers:
         raise InputError(
-            f"checkpoint {checkpoint.name} has the layers {', '.join(hidden.layers)}, the first "
+            f"checkpoint {checkpoint.name} has the layers {', '.join(profile.layers)}, the first "
             f"{', '.join(first.layers)}; compare checkpoints of one model."
         )
 
 
-def _overlap_to_final(
-    states: list[HiddenStates], profiles: list[Profile], settings: Settings
-) -> FloatArray:
-    layers = states[0].layers
-    overlaps = np.full((len(states), len(layers)), np.nan)
+def _assembled(
+    found: Sequence[Checkpoint],
+    measured: list[Kept],
+    settings: Settings,
+    axis: Axis,
+    notes: tuple[str, ...],
+) -> Dynamics:
+    profiles = tuple(one.profile for one in measured)
+    names, steps = tuple(c.name for c in found), np.array([c.step for c in found])
+    along = _along(profiles)
+    means = _mean_dimension(profiles, along)
+    shared = _shared_errors(measured, [profiles[0].layers[i] for i in along], means)
+    values, errors = _overlap_to_final(measured, settings.k)
+    return Dynamics(
+        checkpoints=names,
+        steps=steps,
+        profiles=profiles,
+        overlap_to_final=values,
+        mean_dimension=means,
+        turning_point=turning_point(names, means, shared),
+        peak=maximum(names, steps, means, shared),
+        axis=axis,
+        overlap_error=errors,
+        mean_covariance=shared,
+        kept_bytes=sum(one.bytes for one in measured),
+        warnings=notes,
+    )
+
+
+def _overlap_to_final(measured: list[Kept], k: int) -> tuple[FloatArray, FloatArray]:
+    layers = measured[0].profile.layers
+    values = np.full((len(measured), len(layers)), np.nan)
+    errors = values.copy()
     for column, key in enumerate(layers):
-        try:
-            last = layer_graph(states[-1], key, states[-1][key], settings)
-        except StoreError:
-            raise
-        except (InputError, DegenerateError):
-            continue
-        for row, hidden in enumerate(states):
-            if key not in profiles[row].undefined:
-                graph = layer_graph(hidden, key, hidden[key], settings)
-                overlaps[row, column] = geometry.neighborhood_overlap(graph, last, settings.k).value
-    return overlaps
+        last = measured[-1].lists(key)
+        for row, one in enumerate(measured):
+            graph = None if key in one.profile.undefined else one.lists(key)
+            if last is not None and graph is not None:
+                values[row, column], errors[row, column] = _overlap(graph, last, k)
+    return values, errors
 
 
-def _mean_dimension(profiles: list[Profile]) -> Curve:
-    """Mean over the layers that have a dimension at every checkpoint, with its error."""
+def _overlap(graph: NeighborGraph, last: NeighborGraph, k: int) -> tuple[float, float]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", GeometryWarning)  # of rows: the profiles tell of them
+            found = geometry.neighborhood_overlap(graph, last, k)
+    except DegenerateError:
+        return float("nan"), float("nan")
+    return found.value, found.error
+
+
+def _along(profiles: Sequence[Profile]) -> list[int]:
+    """Return the layers along the depth that have a dimension at every checkpoint."""
     values = np.array([p.dimension.values for p in profiles])
     along = [i for i in profiles[0].blocks if np.isfinite(values[:, i]).all()]
     if not along:
         raise DegenerateError("no layer has a dimension at every checkpoint.")
+    return along
+
+
+def _mean_dimension(profiles: Sequence[Profile], along: list[int]) -> Curve:
+    values = np.array([p.dimension.values[along] for p in profiles])
     variances = [p.covariance["dimension"][np.ix_(along, along)].mean() for p in profiles]
-    return Curve("mean_dimension", values[:, along].mean(axis=1), np.sqrt(variances))
+    return Curve("mean_dimension", values.mean(axis=1), np.sqrt(variances))
 
 
-def turning_point(names: Sequence[str], means: Curve) -> str:
-    """Say how the layer-mean dimension moves over the checkpoints, beyond error.
+def _shared_errors(measured: list[Kept], along: list[str], means: Curve) -> FloatArray | None:
+    """Return the covariance of the mean dimensions, None where the rows are not the same.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> up_down = Curve("mean_dimension", np.array([5.0, 9.0, 6.0]), np.full(3, 0.1))
-    >>> turning_point(["step0", "step100", "step900"], up_down)
-    'the layer-mean dimension starts at 5.00 ± 0.10 at step0, rises to 9.00 ± 0.10 at step100,
-    then falls to 6.00 ± 0.10 at step900.'
+    The correlations come from the influences; the variances are those of the profiles.
     """
-    differ = Differences.of(np.diag(means.errors**2))
-    turns = turning_points(means.values, differ)
-    if not turns:
-        return "the layer-mean dimension does not move beyond its error over training."
-    moves = [
-        f"{'rises' if turn.kind == 'max' else 'falls'} to {_at(names, means, turn.at)}"
-        for turn in turns[1:]
-    ]
-    start = _at(names, means, turns[0].at)
-    return f"the layer-mean dimension starts at {start}, {', then '.join(moves)}."
-
-
-def _at(names: Sequence[str], means: Curve, at: int) -> str:
-    return f"{means.values[at]:.2f} ± {means.errors[at]:.2f} at {names[at]}"
+    if len({one.profile.counts["rows"] for one in measured}) > 1:
+        return None
+    V = covariance([one.influence(along) for one in measured], [one.joined for one in measured])
+    scale = means.errors / np.sqrt(np.diag(V))
+    return np.asarray(V * np.outer(scale, scale))

@@ -1,0 +1,218 @@
+"""Commands that act on the choice of a layer: embed, truncate, evaluate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from layergeom.cli.app import app
+from layergeom.cli.options import (
+    AsJson,
+    BatchSize,
+    Device,
+    Dtype,
+    ExcludeFrom,
+    LabelsFrom,
+    Long,
+    MaxLength,
+    MaxSamples,
+    Pool,
+    Revision,
+    Seed,
+    SpecialTokens,
+    TextColumn,
+    forward,
+    row_limit,
+)
+from layergeom.cli.printing import print_json, progress_bar
+from layergeom.cli.profiling import _unusual
+
+Layer = Annotated[
+    str,
+    typer.Option(help="block_5, 5, embedding or final; 'recommended' with --run."),
+]
+Run = Annotated[
+    Path | None, typer.Option("--run", help="Folder of the run whose recommendation is meant.")
+]
+Data = Annotated[str, typer.Argument(help="As for run.")]
+Model = Annotated[str, typer.Argument(help="Hub id or local folder.")]
+
+
+@app.command()
+def embed(
+    model: Model,
+    data: Data,
+    layer: Layer,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File: .npz, .h5, .parquet or .safetensors.")
+    ],
+    run: Run = None,
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="Where the suffix does not say: npz, h5, …")
+    ] = None,
+    text_column: TextColumn = None,
+    pool: Pool = "auto",
+    max_samples: Annotated[str | None, typer.Option(help="Rows at most. Default: all.")] = "all",
+    max_length: MaxLength = None,
+    long: Long = "truncate",
+    special_tokens: SpecialTokens = False,
+    seed: Seed = 0,
+    batch_size: BatchSize = None,
+    device: Device = "auto",
+    dtype: Dtype = None,
+    revision: Revision = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write one layer of MODEL as embeddings of DATA; later blocks are not run."""
+    from layergeom.tasks.embed import embed as run_embed
+
+    with progress_bar() as progress:
+        found = run_embed(
+            model,
+            data,
+            layer=numbered(layer),
+            run=run,
+            output=output,
+            format=file_format,
+            text_column=text_column,
+            max_samples=row_limit(max_samples),
+            seed=seed,
+            progress=progress,
+            revision=revision,
+            **forward(pool, max_length, long, special_tokens, batch_size, device, dtype),
+        )
+    n, width = found.array.shape
+    if as_json:
+        facts = {"layer": found.layer, "rows": n, "features": width, "file": str(output)}
+        print_json({**facts, "provenance": found.provenance, "warnings": found.warnings})
+        return
+    lines = [f"{n:,} rows, {width:,} features, {found.layer}: {found.provenance['pooling']}"]
+    typer.echo("\n".join([*lines, *warning_lines(found.warnings), f"Written: {output}"]))
+
+
+@app.command()
+def truncate(
+    model: Model,
+    layer: Layer,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder of the shorter model.")],
+    run: Run = None,
+    data: Annotated[
+        str | None, typer.Option(help="Rows on which both models are compared. Default: random.")
+    ] = None,
+    text_column: TextColumn = None,
+    pool: Pool = "auto",
+    seed: Seed = 0,
+    device: Device = "auto",
+    dtype: Annotated[
+        str, typer.Option(help="Of the weights. auto: the checkpoint's own.")
+    ] = "auto",
+    revision: Revision = None,
+    part: Annotated[
+        str | None, typer.Option(help="encoder, text or vision, of a model that has several.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write MODEL without the blocks behind a layer, and make sure it gives that layer's states."""
+    from layergeom.tasks.truncate import truncate as run_truncate
+
+    options: dict[str, Any] = {"pool": pool, "part": part}
+    found = run_truncate(
+        model,
+        output,
+        layer=numbered(layer),
+        run=run,
+        data=data,
+        text_column=text_column,
+        seed=seed,
+        revision=revision,
+        dtype=dtype,
+        device=device,
+        **options,
+    )
+    if as_json:
+        print_json({**asdict(found), "advice": found.advice})
+        return
+    typer.echo("\n".join([*found.lines(), *warning_lines(found.warnings), f"Written: {output}"]))
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="Folder of a run, stored states, or a model.")],
+    data: Annotated[str | None, typer.Argument(help="With a model: as for run.")] = None,
+    labels: LabelsFrom = None,
+    groups: Annotated[
+        str | None, typer.Option(help="Column or file: rows that no split may cut.")
+    ] = None,
+    exclude: ExcludeFrom = None,
+    split: Annotated[
+        str | None, typer.Option(help="Column or file of 'train' and 'test', in place of folds.")
+    ] = None,
+    metrics: Annotated[
+        str, typer.Option(help="Separated by commas.")
+    ] = "knn,linear_probe,retrieval",
+    k: Annotated[int, typer.Option("--k", help="Neighbours that vote.")] = 10,
+    folds: Annotated[int, typer.Option(help="Folds of the linear probe.")] = 5,
+    layer: Annotated[
+        str | None, typer.Option(help="The choice to judge. Default: the recommended layer.")
+    ] = None,
+    text_column: TextColumn = None,
+    pool: Pool = "auto",
+    max_samples: MaxSamples = None,
+    max_length: MaxLength = None,
+    long: Long = "truncate",
+    seed: Seed = 0,
+    batch_size: BatchSize = None,
+    device: Device = "auto",
+    dtype: Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score every layer by labels (kNN, linear probe, retrieval), and the regret of the choice."""
+    from layergeom.errors import InputError
+    from layergeom.tasks.evaluate import evaluate as run_evaluate
+
+    if labels is None:
+        raise InputError("--labels is missing: a column of DATA, or a file of id and label.")
+    options = forward(pool, max_length, long, False, batch_size, device, dtype)
+    if data is None:
+        options = _unusual(options)  # refused there, if any
+    names: list[Any] = [name.strip() for name in metrics.split(",")]
+    with progress_bar() as progress:
+        found = run_evaluate(
+            model,
+            data,
+            labels=labels,
+            groups=groups,
+            exclude=exclude,
+            split=split,
+            metrics=names,
+            k=k,
+            folds=folds,
+            seed=seed,
+            layer=layer,
+            text_column=text_column,
+            max_samples=row_limit(max_samples),
+            progress=progress,
+            **options,
+        )
+    if as_json:
+        print_json(found.facts())
+        return
+    from rich.console import Console
+
+    from layergeom.show.evaluation_table import evaluation_lines, evaluation_table
+
+    Console().print(evaluation_table(found))
+    typer.echo("\n" + "\n".join([*evaluation_lines(found), *warning_lines(found.warnings)]))
+
+
+def numbered(layer: str) -> str | int:
+    """Return the number of a layer that was given as digits."""
+    return int(layer) if layer.isdecimal() else layer
+
+
+def warning_lines(warnings: tuple[str, ...]) -> list[str]:
+    """Return warnings as lines to print."""
+    return [f"Warning: {warning}" for warning in warnings]

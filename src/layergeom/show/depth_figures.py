@@ -1,0 +1,78 @@
+"""Curves of several models over one axis: the relative depth, from the embedding to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from layergeom.arrays import FloatArray
+from layergeom.show.figure_style import Z, canvas, legend, literal, style
+from layergeom.show.layer_axis import BLUE, GREEN, GREY, ORANGE, PURPLE, RED
+from layergeom.show.quantities import quantity as words_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from layergeom.profiles import Profile
+
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
+DASHES = ("-", "--", ":", "-.")
+
+
+@dataclass(frozen=True, eq=False)
+class DepthCurve:
+    """One model's quantity over the relative depth, under the name that the legend shows."""
+
+    name: str
+    depth: FloatArray
+    values: FloatArray
+    errors: FloatArray
+
+
+def curve_of(profile: Profile, quantity: str, name: str) -> DepthCurve:
+    """Return a profile's quantity over the depth, ``final`` left out: it shares the depth 1."""
+    curve, at = profile[quantity], list(profile.blocks)
+    depth = np.array([profile.names[i].depth for i in at])
+    return DepthCurve(name, depth, curve.values[at], curve.errors[at])
+
+
+def along_depth(
+    curves: Sequence[DepthCurve],
+    quantity: str,
+    behind: Sequence[DepthCurve] = (),
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw curves over the relative depth with bands of ±1.96 standard errors.
+
+    Curves ``behind`` are grey and thin: what they are compared with.
+    """
+    with style():
+        figure, axes = canvas(ax)
+        for at, curve in enumerate(curves):
+            _draw(axes, curve, COLOURS[at % len(COLOURS)], DASHES[at // len(COLOURS) % 4], 2)
+        for at, curve in enumerate(behind):
+            _draw(axes, curve, GREY, DASHES[at % len(DASHES)], 1)
+        axes.spines["top"].set_visible(False)
+        axes.set_xlim(-0.02, 1.02)
+        axes.set_xlabel(f"relative depth l/L (bands: ±{Z} standard errors)")
+        axes.set_ylabel(words_of(quantity).title)
+        legend(figure, axes)
+    return figure
+
+
+def _draw(ax: Axes, curve: DepthCurve, colour: str, line: str, rank: int) -> None:
+    known = np.isfinite(curve.values) & np.isfinite(curve.errors)
+    ax.plot(
+        curve.depth, curve.values, line, marker="o" if rank > 1 else None, color=colour,
+        lw=0.7 * rank, label=literal(curve.name), zorder=1 + rank,
+    )  # fmt: skip
+    if known.any():
+        width = Z * np.where(known, curve.errors, np.nan)
+        band = (curve.values - width, curve.values + width)
+        ax.fill_between(
+            curve.depth, *band, color=colour, alpha=0.1 * rank, lw=0, where=known, zorder=rank
+        )

@@ -1,0 +1,126 @@
+"""Whether a cut network gives the states of the layer it was cut behind, and how fast it is."""
+
+from __future__ import annotations
+
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from layergeom.states.anatomy import call, device_of
+from layergeom.states.batches import batches
+from layergeom.states.feeds import feeds
+from layergeom.states.hooks import tapped, tensor_of, untouched
+from layergeom.states.inputs import Samples
+from layergeom.states.models import LoadedModel
+from layergeom.states.patches import PIXELS, check_pixels, entrance, image_shape
+from layergeom.states.sequences import Sequences
+from layergeom.states.settings import Extraction
+
+if TYPE_CHECKING:
+    import torch
+
+ROWS = 16  # rows that are compared
+LONGEST = 64  # tokens of a made-up row at most
+REPEATS = 5  # timings of which the median is taken
+
+
+def rows_of(loaded: LoadedModel, samples: Samples) -> Sequences:
+    """Return the rows of a data set as extraction feeds them to the network.
+
+    Raises
+    ------
+    InputError
+        As extraction does: texts without a tokenizer, ids outside of the vocabulary.
+    """
+    [feed] = feeds(loaded, samples, [Extraction(max_unknown=1.0)])
+    return feed.sequences
+
+
+def made_up_rows(loaded: LoadedModel, seed: int) -> Sequences:
+    """Return random token ids of several lengths, or random images."""
+    rng = np.random.default_rng(seed)
+    names = [str(row) for row in range(ROWS)]
+    if entrance(loaded.module) == PIXELS:
+        images = rng.standard_normal((ROWS, *image_shape(loaded.module)))
+        return check_pixels(list(images), names, loaded, special=True)
+    longest = min(LONGEST, loaded.max_length or LONGEST)
+    lengths = np.linspace(min(4, longest), longest, ROWS).astype(int)
+    ids = tuple(rng.integers(0, loaded.vocabulary or 8, length) for length in lengths)
+    counted = tuple(np.ones(length, dtype=bool) for length in lengths)
+    return Sequences(ids, counted, tuple(range(ROWS)))
+
+
+def difference(full: LoadedModel, cut: LoadedModel, blocks: int, rows: Sequences) -> float:
+    """Return the largest difference of a cut network's output from the full one's layer.
+
+    Parameters
+    ----------
+    full, cut : LoadedModel
+        Before and after.
+    blocks : int
+        Where it was cut.
+    rows : Sequences
+        Fed one by one.
+
+    Returns
+    -------
+    float
+        Over all rows, tokens and features, relative to the largest absolute state; the full
+        network's final norm, where it has one, is applied to the raw states of block ``blocks``.
+        inf where shapes differ.
+    """
+    gap = largest = 0.0
+    for batch in batches(rows, 0, 0, batch_size=1):
+        wanted = _layer(full, blocks, batch.ids, batch.attention).double()
+        given = _output(cut, batch.ids, batch.attention).double()
+        if wanted.shape != given.shape:
+            return float("inf")
+        gap = max(gap, float((wanted - given).abs().max()))
+        largest = max(largest, float(wanted.abs().max()))
+    return gap / largest
+
+
+def _layer(full: LoadedModel, blocks: int, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the states behind a block, through the final norm where there is one."""
+    states: dict[int, torch.Tensor] = {}
+
+    def receive(layer: int, tensor: torch.Tensor) -> None:
+        if layer == blocks:
+            states[layer] = tensor.clone()  # later blocks may add in place
+
+    with untouched(full.module), tapped(full.module, full.blocks, receive):
+        _call(full, ids, mask)
+    with untouched(full.module):
+        found = states[blocks]
+        return found if full.final_norm is None else full.final_norm[1](found)
+
+
+def _output(loaded: LoadedModel, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    with untouched(loaded.module):
+        return tensor_of(_call(loaded, ids, mask), type(loaded.module).__name__)
+
+
+def _call(loaded: LoadedModel, ids: torch.Tensor, mask: torch.Tensor) -> Any:
+    device = device_of(loaded.module)
+    return call(loaded.module, ids.to(device), mask.to(device))
+
+
+def throughput(full: LoadedModel, cut: LoadedModel, rows: Sequences) -> tuple[float, float]:
+    """Return the tokens (of images: patches) per second of both networks on one batch.
+
+    Notes
+    -----
+    Medians of five timings, taken in turn, after one call each that is not timed. What else the
+    machine does enters.
+    """
+    batch = next(batches(rows, 0, 0, batch_size=len(rows.ids)))
+    seconds: dict[str, list[float]] = {"full": [], "cut": []}
+    for _ in range(REPEATS + 1):
+        for name, loaded in (("full", full), ("cut", cut)):
+            start = perf_counter()
+            float(_output(loaded, batch.ids, batch.attention).sum())  # waits for an accelerator
+            seconds[name].append(perf_counter() - start)
+    tokens = int(batch.attention.sum())
+    return tokens / median(seconds["full"][1:]), tokens / median(seconds["cut"][1:])

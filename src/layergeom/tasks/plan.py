@@ -1,0 +1,317 @@
+"""What a run will take, before anything is downloaded: bytes, disk, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from layergeom.arrays import count
+from layergeom.errors import InputError
+from layergeom.geometry import search_memory
+from layergeom.layer import Settings
+from layergeom.states.checkpoints import Axis, Checkpoint, checkpoints
+from layergeom.states.forward import _BUDGET_CPU, _USUAL_WIDTH
+from layergeom.states.hub import cached_bytes, needed_files, remote
+from layergeom.states.inputs import Samples, read_samples
+from layergeom.states.loading import dtype_name
+from layergeom.states.sampling import MAX_SAMPLES
+from layergeom.states.sources import identify, weight_files
+from layergeom.tasks.checkpoint_run import Keep, what_to_keep
+
+USUAL_LENGTH = 512  # tokens of a sequence where nobody says
+_ITEM = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "auto": 4}
+_ROW_BYTES = 8  # token norms of a row at a layer
+_GRAPH = 56  # bytes that a listed neighbour takes while all layers are compared
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run takes, in bytes unless it says otherwise.
+
+    Attributes
+    ----------
+    model : str
+        Hub id or folder.
+    checkpoints : tuple of str
+        Names in the order of training; empty for a single model.
+    weights : tuple of int
+        Weight files of each checkpoint.
+    download : tuple of int
+        What of each checkpoint is not on this machine yet, small files included.
+    rows : int
+        Rows that are run, at most.
+    layers, width : int
+        Embedding, blocks and a final norm; features of a layer.
+    parameters : int
+        Of the network.
+    states : int
+        Disk of the hidden states of one checkpoint: rows · (4 · width + 8) · layers.
+    lists : int
+        Disk of the neighbour lists beside them, while a checkpoint is measured.
+    kept : int
+        Disk of what outlives the states, for each checkpoint.
+    disk : int
+        At the end, in all.
+    peak_disk : int
+        At most on the way, downloads included.
+    memory_weights, memory_batch, memory_search : int
+        The network; what one batch holds in a block; the geometry: a layer, its neighbour search
+        and the lists of all layers.
+    memory : int
+        The larger of running the model (weights and batch) and of the geometry: the network is
+        gone by then.
+    keep : str
+        What is left of a checkpoint (see :func:`layergeom.dynamics`).
+    """
+
+    model: str
+    checkpoints: tuple[str, ...]
+    weights: tuple[int, ...]
+    download: tuple[int, ...]
+    rows: int
+    layers: int
+    width: int
+    parameters: int
+    states: int
+    lists: int
+    kept: int
+    disk: int
+    peak_disk: int
+    memory_weights: int
+    memory_batch: int
+    memory_search: int
+    memory: int
+    keep: Keep
+
+
+@dataclass(frozen=True)
+class _Network:
+    blocks: int
+    width: int
+    inner: int
+    heads: int
+    parameters: int
+
+    @property
+    def layers(self) -> int:
+        """Embedding, blocks and a final norm, which most networks have."""
+        return self.blocks + 2
+
+    def memory(self, dtype: Any, max_length: int | None) -> tuple[int, int]:
+        """Return the bytes of the weights, and of what one batch holds in a block."""
+        item = _ITEM[dtype_name(dtype)]
+        tokens = _BUDGET_CPU * min(4, max(1, _USUAL_WIDTH // self.width))
+        length = min(max_length or USUAL_LENGTH, tokens)
+        features = 2 * self.inner + 8 * self.width + self.heads * length
+        return self.parameters * item, tokens * features * item
+
+
+@dataclass(frozen=True)
+class _Geometry:
+    rows: int
+    layers: int
+    width: int
+    settings: Settings
+
+    @property
+    def listed(self) -> int:
+        return max(min(max(self.settings.k, self.settings.ranks), self.rows - 1), 1)
+
+    @property
+    def states(self) -> int:
+        return self.rows * (4 * self.width + _ROW_BYTES) * self.layers
+
+    @property
+    def lists(self) -> int:
+        return self.rows * (16 * self.listed + 8) * self.layers
+
+    @property
+    def kept(self) -> int:
+        return self.rows * (5 * self.settings.k + 20) * self.layers
+
+    @property
+    def memory(self) -> int:
+        """One layer, its search, and the lists of all layers while they are compared."""
+        compared = _GRAPH * self.rows * self.layers * self.settings.k
+        search = search_memory(max(self.rows, 2), self.width, self.listed)
+        return 4 * self.rows * self.width + search + compared
+
+
+def plan(
+    model: str | Path,
+    data: Any = None,
+    *,
+    revisions: str | Sequence[str] | None = None,
+    axis: Axis = "step",
+    max_checkpoints: int | None = None,
+    text_column: Any = None,
+    max_samples: int | Literal["all"] | None = None,
+    k: int = 30,
+    keep: Keep = "auto",
+    dtype: Any = None,
+    max_length: int | None = None,
+    part: str | None = None,
+) -> Plan:
+    """Say what a run of :func:`layergeom.profile` or :func:`layergeom.dynamics` will take.
+
+    Parameters
+    ----------
+    model : str or Path
+        Hub id, folder of a model, or folder of checkpoints.
+    data : path, list, dataset, Samples or int, optional
+        What the model is run on, or its number of rows; 20,000 rows by default.
+    revisions, axis, max_checkpoints, keep
+        As of :func:`layergeom.dynamics`.
+    text_column, max_samples
+        How data are read.
+    k : int
+        Neighbours compared by the overlaps.
+    dtype, max_length, part
+        As of the extraction.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    InputError
+        If the model or the data cannot be found, its configuration names neither layers nor width,
+        or the hub is out of reach.
+
+    Notes
+    -----
+    From configuration and file sizes only: a few kB are downloaded, no weights. The network is
+    built without memory to count its parameters; other checkpoints are taken to have the shape of
+    the last. Memory is an estimate for a processor: Python and its libraries (0.5 to 1 GB) are not
+    in it, attention is counted as if it were held in full, and sequences as 512 tokens long unless
+    ``max_length`` says otherwise.
+    """
+    found = _checkpoints(model, revisions, axis, max_checkpoints)
+    network = _network(found[-1], part)
+    rows = _rows(data, text_column, max_samples)
+    geometry = _Geometry(rows, network.layers, network.width, Settings(k=k))
+    sizes = [_sizes(checkpoint) for checkpoint in found]
+    what = what_to_keep(keep, model, Path()) if len(found) > 1 else "weights"
+    disk, peak = _disk([missing for _, missing in sizes], geometry, what)
+    weights, batch = network.memory(dtype, max_length)
+    return Plan(
+        model=str(model),
+        checkpoints=tuple(c.name for c in found if c.name),
+        weights=tuple(size for size, _ in sizes),
+        download=tuple(missing for _, missing in sizes),
+        rows=rows,
+        layers=network.layers,
+        width=network.width,
+        parameters=network.parameters,
+        states=geometry.states,
+        lists=geometry.lists,
+        kept=geometry.kept if len(found) > 1 else 0,
+        disk=disk,
+        peak_disk=peak,
+        memory_weights=weights,
+        memory_batch=batch,
+        memory_search=geometry.memory,
+        memory=max(weights + batch, geometry.memory),
+        keep=what,
+    )
+
+
+def _disk(missing: list[int], geometry: _Geometry, keep: Keep) -> tuple[int, int]:
+    """Return what is left on the disk, and the most that is there on the way."""
+    working = geometry.states + geometry.lists
+    kept = geometry.kept if len(missing) > 1 else 0
+    left = kept + (0 if keep == "profile" else working)
+    stays = sum(missing) if keep == "weights" else 0
+    disk = left * len(missing) + stays
+    # Weights leave the cache before a checkpoint is measured, so they do not meet its lists.
+    passing = max(max(missing) + geometry.states, working + kept) - left
+    return disk, disk + max(passing if keep != "weights" else working + kept - left, 0)
+
+
+def _rows(data: Any, text_column: Any, max_samples: int | Literal["all"] | None) -> int:
+    if data is None:
+        return max_samples if isinstance(max_samples, int) else MAX_SAMPLES
+    if isinstance(data, int):
+        return count(data, "data", 1)
+    if isinstance(data, Samples):
+        return len(data)
+    return len(read_samples(data, text_column=text_column, max_samples=max_samples))
+
+
+def _checkpoints(
+    model: str | Path,
+    revisions: str | Sequence[str] | None,
+    axis: Axis,
+    max_checkpoints: int | None,
+) -> tuple[Checkpoint, ...]:
+    folder = Path(model)
+    single = (folder / "config.json").is_file() if folder.is_dir() else revisions is None
+    if single:
+        return (Checkpoint("", float("nan"), str(model), None),)
+    return checkpoints(model, revisions, axis=axis, max_checkpoints=max_checkpoints)
+
+
+def _sizes(checkpoint: Checkpoint) -> tuple[int, int]:
+    """Return the bytes of a checkpoint's weights, and those that are still to be downloaded."""
+    folder = Path(checkpoint.source)
+    if folder.is_dir():
+        return sum(path.stat().st_size for path in weight_files(folder)), 0
+    there = remote(checkpoint.source, checkpoint.revision)
+    needed = needed_files(there.sizes)
+    wanted = {name: there.sizes[name] for name in (*needed.small, *needed.weights)}
+    missing = sum(wanted.values()) - cached_bytes(checkpoint.source, there.commit, wanted)
+    return sum(there.sizes[name] for name in needed.weights), missing
+
+
+def _network(checkpoint: Checkpoint, part: str | None) -> _Network:
+    """Read the shape of a network off its configuration, without weights."""
+    config = _config(checkpoint)
+    own = getattr(config, f"{part}_config", None) or config
+    shape = [_number(own, name) for name in ("num_hidden_layers", "hidden_size")]
+    if None in shape:
+        raise InputError(
+            f"The configuration of {checkpoint.source!r} does not say how many layers of which "
+            "width the network has (num_hidden_layers, hidden_size), so nothing can be planned."
+        )
+    blocks, width = (int(number or 0) for number in shape)
+    inner = _number(own, "intermediate_size") or _number(own, "n_inner") or 4 * width
+    heads = _number(own, "num_attention_heads") or 1
+    return _Network(blocks, width, inner, heads, _parameters(config))
+
+
+def _number(config: Any, name: str) -> int | None:
+    value = getattr(config, name, None)
+    return value if isinstance(value, int) else None
+
+
+def _config(checkpoint: Checkpoint) -> Any:
+    from transformers import AutoConfig
+
+    source = checkpoint.source
+    folder = (
+        Path(source)
+        if Path(source).is_dir()
+        else identify(source, revision=checkpoint.revision).folder
+    )
+    try:
+        return AutoConfig.from_pretrained(str(folder), trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(
+            f"The configuration of {source!r} cannot be read ({reason}); give a model that needs "
+            "no code of its own."
+        ) from error
+
+
+def _parameters(config: Any) -> int:
+    import torch
+    from transformers import AutoModel
+
+    from layergeom.states.loading import quiet
+
+    with torch.device("meta"), quiet():
+        network = AutoModel.from_config(config, trust_remote_code=False)
+    return sum(parameter.numel() for parameter in network.parameters())

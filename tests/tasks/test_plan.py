@@ -1,0 +1,119 @@
+"""What a run will take: sizes that the run then has, and nothing downloaded to know them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layergeom.errors import InputError
+from layergeom.states.inputs import read_samples
+from layergeom.tasks.dynamics import dynamics
+from layergeom.tasks.plan import plan
+from states.hub_cache import FakeHub, faked, offline
+from states.tiny import VOCABULARY, network
+
+NAMES = ("step0", "step10", "step100")
+ROWS = np.random.default_rng(0).integers(4, VOCABULARY, (70, 6))
+
+
+def size(*paths: Path) -> int:
+    return sum(path.stat().st_size for path in paths)
+
+
+def test_a_folder_of_checkpoints_against_the_run_itself(training_run: Path, tmp_path: Path) -> None:
+    told = plan(training_run, ROWS, k=10)
+    found = dynamics(training_run, read_samples(ROWS), folder=tmp_path, keep="states")
+    store = tmp_path / "step0" / "states"
+    assert told.checkpoints == NAMES
+    assert told.rows == 70
+    assert told.layers == len(found.profiles[0].layers)
+    assert told.width == 16
+    # heads of the files beside the numbers
+    assert told.states == pytest.approx(size(*store.glob("layers*")), rel=0.3)
+    assert told.lists == pytest.approx(size(*store.glob("neighbors*")), rel=0.05)
+    assert told.download == (0, 0, 0)
+    assert told.weights == tuple(size(training_run / n / "model.safetensors") for n in NAMES)
+    assert told.keep == "states"
+
+
+def test_what_is_kept_against_the_run_itself(training_run: Path, tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).integers(4, VOCABULARY, (400, 6))
+    told = plan(training_run, rows, revisions=["step0", "step10"], keep="profile")
+    found = dynamics(training_run, read_samples(rows), ["step0", "step10"])
+    assert told.kept * 2 == pytest.approx(found.kept_bytes, rel=0.15)
+    assert told.disk == 2 * told.kept
+    assert told.peak_disk == told.kept + told.states + told.lists + told.kept
+
+
+def test_states_are_rows_by_width_by_layers(training_run: Path) -> None:
+    told = plan(training_run / "step0", 1000, k=20)
+    assert told.checkpoints == ()
+    assert told.states == 1000 * (16 * 4 + 8) * 5
+    assert told.lists == 1000 * (64 * 16 + 8) * 5
+    assert told.kept == 0
+    assert told.disk == told.states + told.lists
+    assert plan(training_run / "step0").rows == 20_000
+    assert plan(training_run / "step0", max_samples=50).rows == 50
+
+
+def test_parameters_and_memory(training_run: Path) -> None:
+    count = sum(p.numel() for p in network("GPT2").parameters())
+    told = plan(training_run, 1000)
+    assert told.parameters == count
+    assert told.memory_weights == 4 * count
+    assert told.memory == max(told.memory_weights + told.memory_batch, told.memory_search)
+    assert plan(training_run, 1000, dtype="bfloat16").memory_weights == 2 * count
+    assert plan(training_run, 2000).memory_search > 1.8 * told.memory_search
+
+
+# ── a hub id ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, training_run: Path) -> FakeHub:
+    """A hub with three checkpoints of which the cache holds the small files only."""
+    folders = {}
+    for name in NAMES:
+        folders[name] = tmp_path / "remote" / name
+        shutil.copytree(training_run / name, folders[name])
+        (folders[name] / "pytorch_model.bin").write_bytes(b"x" * 5000)
+    (folders["step100"] / "model.safetensors").unlink()
+    hub = faked(monkeypatch, tmp_path / "cache", "own/model", folders)
+    for name in NAMES:
+        hub.add(name, "*.json")
+    offline(monkeypatch, tmp_path / "cache")
+    return hub
+
+
+def test_nothing_but_sizes_is_asked_of_the_hub(own: FakeHub) -> None:
+    told = plan("own/model", 100, revisions="step*")
+    assert own.asked == [("refs", "own/model"), *(("info", f"own/model@{n}") for n in NAMES)]
+    assert not list(own.place.rglob("*.safetensors"))
+    whole = size(own.folders["step0"] / "model.safetensors")
+    assert told.weights == (whole, whole, 5000)
+    assert told.download == told.weights  # the small files are here already
+    assert told.keep == "profile"
+    assert told.disk == 3 * told.kept
+
+
+def test_what_the_cache_holds_is_not_downloaded(own: FakeHub) -> None:
+    whole = size(own.folders["step0"] / "model.safetensors")
+    own.add("step10", "*.safetensors")
+    told = plan("own/model", 100, revisions=["step0", "step10"], keep="weights")
+    assert told.download == (whole, 0)
+    assert told.disk == 2 * (told.kept + told.states + told.lists) + whole
+
+
+def test_what_cannot_be_planned(own: FakeHub, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"has no checkpoint 'epoch\*'"):
+        plan("own/model", 10, revisions="epoch*")
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "config.json").write_text('{"model_type": "resnet"}')
+    with pytest.raises(InputError, match="does not say how many layers"):
+        plan(tmp_path / "odd", 10)
+    (tmp_path / "odd" / "config.json").write_text('{"model_type": "of my own"}')
+    with pytest.raises(InputError, match=r"cannot be read .*of my own"):
+        plan(tmp_path / "odd", 10)
