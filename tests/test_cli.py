@@ -24,7 +24,10 @@ from layergeom.version import VERSION
 from states.tiny import texts, tokenizer
 
 LEFT = ("report.html", "profile.csv", "profile.json", "figures", "methods.txt", "references.bib")
-COMMANDS = ("demo", "run", "dynamics", "report", "recommend", "check")
+COMMANDS = (
+    *("demo", "run", "dynamics", "report", "recommend", "check", "compare", "protocols", "claims"),
+    *("embed", "truncate", "evaluate", "clouds"),
+)
 Main = Callable[..., tuple[int, str, str]]
 
 
