@@ -39,16 +39,16 @@ def test_clean_clouds_raise_no_alarm(name):
     assert np.mean(shares) < 0.006
 
 
-@pytest.mark.parametrize("n", [400, 2000])
-def test_ten_per_cent_of_twins_are_found_and_undone(n):
+@pytest.mark.parametrize(("n", "share"), [(400, 0.1), (2000, 0.1), (2000, 0.3), (2000, 0.45)])
+def test_twins_are_found_and_undone(n, share):
     rng = np.random.default_rng(n)
-    pairs = n // 20
+    pairs = int(share * n / 2)
     X = with_twins(rng, n, 10, pairs, 0.02)
     found = near_twins(neighbor_graph(X, 8))
     clean = twonn(neighbor_graph(X[pairs:], 2))
     assert found.misleading
-    assert found.share == pytest.approx(0.1, abs=0.01)
-    assert found.excess == pytest.approx(0.1 * n, abs=3 * found.excess_error)
+    assert found.share == pytest.approx(share, abs=0.01)
+    assert found.excess == pytest.approx(share * n, abs=3 * found.excess_error)
     planted = {(i, i + pairs) for i in range(pairs)}
     assert planted <= set(map(tuple, found.pairs.tolist()))
     assert found.dimension.value < 0.6 * clean.value

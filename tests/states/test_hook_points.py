@@ -176,12 +176,25 @@ class ZeroBlock(torch.nn.Module):
         return stream + self.adapter(stream) + self.inner(self.norm(stream))
 
 
-class Stack(torch.nn.Module):
+class TwiceBlock(torch.nn.Module):
+    """One norm for both of its sublayers."""
+
     def __init__(self):
+        super().__init__()
+        self.norm = torch.nn.LayerNorm(8)
+        self.inner = torch.nn.Linear(8, 8)
+
+    def forward(self, stream):
+        stream = stream + self.inner(self.norm(stream))
+        return stream + self.inner(self.norm(stream))
+
+
+class Stack(torch.nn.Module):
+    def __init__(self, kind):
         super().__init__()
         torch.manual_seed(0)
         self.words = torch.nn.Embedding(64, 8)
-        self.blocks = torch.nn.ModuleList(ZeroBlock() for _ in range(2))
+        self.blocks = torch.nn.ModuleList(kind() for _ in range(2))
         self.norm = torch.nn.LayerNorm(8)
 
     def forward(self, ids):
@@ -192,8 +205,19 @@ class Stack(torch.nn.Module):
 
 
 def test_what_gives_a_constant_is_no_norm():
-    loaded = load(Stack())
+    loaded = load(Stack(ZeroBlock))
     assert loaded.norms.first == {"blocks.0": "blocks.0.norm", "blocks.1": "blocks.1.norm"}
+
+
+def test_a_norm_that_a_block_calls_again_is_heard_once():
+    case = next(case for case in FAMILIES if case.name == "gpt2")
+    module = Stack(TwiceBlock)
+    found = states(case, load(module), point="first_norm")
+    raw = states(case, load(module))
+    row = module.words(torch.as_tensor(ROWS[0])).detach()
+    wanted = module.blocks[0].norm(row).mean(0).detach().numpy()
+    assert relative(found["embedding"][0], wanted) < 1e-5
+    assert relative(raw["embedding"][0], row.mean(0).numpy()) < 1e-5
 
 
 def test_layers_in_each_tools_words():

@@ -94,10 +94,11 @@ def near_twins(graph: NeighborGraph) -> NearTwins:
     -----
     The law log mu ~ Exp(d) (Facco et al. 2017) is taken from the third quarter of the ratios that
     lie below the threshold, a censored maximum likelihood, and followed to where it leaves 0.001 of
-    them; this is repeated until the threshold stands. The third quarter, since a cloud of several
-    dimensions has a longer tail than its middle says. The number beyond is compared with the
-    binomial law of pairs, with the tail taken as heavy as three standard errors of the law make
-    it. Costs a sort, and a second look at the lists where there are twins.
+    them; this is repeated, from the lower half of them on, until the threshold stands. The third
+    quarter, since a cloud of several dimensions has a longer tail than its middle says. The number
+    beyond is compared with the binomial law of pairs, with the tail taken as heavy as three
+    standard errors of the law make it. Costs a sort, and a second look at the lists where there are
+    twins.
 
     Examples
     --------
@@ -143,7 +144,7 @@ def near_twins(graph: NeighborGraph) -> NearTwins:
 def _threshold(log_mu: FloatArray) -> tuple[float, float]:
     """Return where the law of the rest leaves TAIL, and the relative error of its rate."""
     ordered = np.sort(log_mu)
-    kept = len(ordered)
+    kept = len(ordered) // 2  # from below: many twins would hide in a law fitted with them
     for _ in range(ROUNDS):
         rest = ordered[:kept]
         low, high = rest[kept // 2], rest[(3 * kept) // 4]
