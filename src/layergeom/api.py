@@ -295,6 +295,9 @@ def dynamics(
     data: Any,
     *,
     revisions: str | Sequence[str] | None = None,
+    axis: Literal["step", "tokens"] = "step",
+    max_checkpoints: int | None = None,
+    keep: Literal["auto", "profile", "states", "weights"] = "auto",
     labels: Any = None,
     exclude: Any = None,
     groups: Any = None,
@@ -314,7 +317,13 @@ def dynamics(
     model : str or Path
         A folder with one sub-folder per checkpoint, or a hub id.
     revisions : str or sequence of str, optional
-        Names of sub-folders or revisions, or one pattern ("step*") for a folder.
+        Names or patterns ("step*", "stage1-step*-tokens*B") of sub-folders, or of the hub's
+        branches and tags.
+    axis, max_checkpoints
+        Order by the steps or the tokens in the names; keep so many, spread on their logarithm.
+    keep : str
+        What is left of a measured checkpoint: its profile, also its states, also weights that this
+        run downloaded. ``auto``: states for a local folder, the profile for a hub id.
     data, labels, exclude, groups, split, text_column, max_samples, k, seed, folder, progress
         As :func:`profile`.
     **options
@@ -323,7 +332,8 @@ def dynamics(
     Returns
     -------
     Dynamics
-        Profiles by checkpoint, overlap of each layer with its final state, layer-mean dimension.
+        Profiles by checkpoint, ``maps`` over layer and step, overlap of each layer with its final
+        state, layer-mean dimension and the steps between which it is largest (``peak``).
 
     Raises
     ------
@@ -347,6 +357,9 @@ def dynamics(
         model,
         samples,
         revisions,
+        axis=axis,
+        max_checkpoints=max_checkpoints,
+        keep=keep,
         settings=Settings(k=k, seed=seed),
         folder=place,
         progress=progress,

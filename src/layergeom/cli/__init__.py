@@ -11,7 +11,15 @@ import sys
 
 import typer
 
-from layergeom.cli import act, comparing, profiling, protocols, tokens, training  # noqa: F401  (their commands)
+from layergeom.cli import (  # noqa: F401  (their commands)
+    act,
+    comparing,
+    fetching,
+    profiling,
+    protocols,
+    tokens,
+    training,
+)
 from layergeom.cli.app import app
 from layergeom.errors import LayergeomError
 

@@ -184,7 +184,8 @@ def _hub(name: str, revision: str | None) -> Source:
         at = f" at revision {revision!r}" if revision else ""
         raise InputError(
             f"Model {name!r}{at} is no local folder and cannot be fetched from the hub "
-            f"({reason}); check the name, or give a local folder."
+            f"({reason}); check the name, give a local folder, or run `layergeom fetch` where "
+            "there is a network."
         ) from error
     commit = folder.name
     return Source("hub", name, folder, commit, None, _digest([name.encode(), commit.encode()]))

@@ -1,0 +1,140 @@
+"""Commands before a run: what it will take, and what it needs where there is no network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from layergeom.cli.app import app
+from layergeom.cli.options import (
+    AsJson,
+    Dtype,
+    K,
+    MaxLength,
+    MaxSamples,
+    TextColumn,
+    row_limit,
+)
+from layergeom.cli.printing import print_json, progress_bar
+from layergeom.cli.training import (
+    CountedAxis,
+    KeptPart,
+    MaxCheckpoints,
+    Revisions,
+    revision_names,
+    told_on_stderr,
+)
+
+if TYPE_CHECKING:
+    from layergeom.tasks.fetch import Fetched
+    from layergeom.tasks.plan import Plan
+
+
+@app.command()
+def plan(
+    model: Annotated[str, typer.Argument(help="Hub id, model, or folder of checkpoints.")],
+    data: Annotated[str | None, typer.Argument(help="As for run. Default: 20,000 rows.")] = None,
+    revisions: Revisions = None,
+    axis: CountedAxis = "step",
+    max_checkpoints: MaxCheckpoints = None,
+    keep: KeptPart = "auto",
+    text_column: TextColumn = None,
+    max_samples: MaxSamples = None,
+    max_length: MaxLength = None,
+    k: K = 30,
+    dtype: Dtype = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run will take before anything is downloaded: bytes, disk, memory."""
+    from layergeom.tasks.plan import plan as planned
+
+    with told_on_stderr():
+        found = planned(
+            model,
+            data,
+            revisions=revision_names(revisions),
+            axis=axis,
+            max_checkpoints=max_checkpoints,
+            text_column=text_column,
+            max_samples=row_limit(max_samples),
+            k=k,
+            keep=keep,
+            dtype=dtype,
+            max_length=max_length,
+        )
+    if as_json:
+        print_json(asdict(found))
+    else:
+        typer.echo("\n".join(_plan_lines(found)))
+
+
+@app.command()
+def fetch(
+    model: Annotated[str, typer.Argument(help="Hub id.")],
+    revisions: Revisions = None,
+    folder: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder. Default: the hub's cache.")
+    ] = None,
+    axis: CountedAxis = "step",
+    max_checkpoints: MaxCheckpoints = None,
+    as_json: AsJson = False,
+) -> None:
+    """Download what a run needs of a hub model, for a machine without a network."""
+    from layergeom.tasks.fetch import fetch as fetched
+
+    with told_on_stderr(), progress_bar() as progress:
+        found = fetched(
+            model,
+            revision_names(revisions),
+            folder,
+            axis=axis,
+            max_checkpoints=max_checkpoints,
+            progress=progress,
+        )
+    if as_json:
+        print_json(asdict(found) | {"folders": [str(place) for place in found.folders]})
+    else:
+        typer.echo("\n".join(_fetched_lines(found)))
+
+
+def _plan_lines(plan: Plan) -> list[str]:
+    weights = f"weights {size(plan.memory_weights)}, a batch {size(plan.memory_batch)}"
+    lines = {
+        "model": f"{plan.parameters:,} parameters, {plan.layers} layers of {plan.width}",
+        "rows": f"{plan.rows:,}",
+        "states": f"{size(plan.states)} on disk, neighbour lists {size(plan.lists)}",
+        "disk": f"{size(plan.disk)} at the end (keep: {plan.keep}), {size(plan.peak_disk)} at most",
+        "memory": f"{size(plan.memory)} ({weights}; geometry {size(plan.memory_search)})",
+    }
+    if plan.checkpoints:
+        lines["checkpoints"] = f"{len(plan.checkpoints)}, {_span(plan.checkpoints)}"
+    each = f", at most {size(max(plan.download))} for a checkpoint" if plan.checkpoints else ""
+    lines["download"] = f"{size(sum(plan.download))}{each}"
+    return [f"{name:<12}{text}" for name, text in lines.items()]
+
+
+def _span(names: tuple[str, ...]) -> str:
+    return ", ".join(names) if len(names) < 5 else f"{names[0]}, {names[1]} … {names[-1]}"
+
+
+def _fetched_lines(found: Fetched) -> list[str]:
+    lines = [f"Warning: {warning}" for warning in found.warnings]
+    lines += ["Fetched:", *(f"  {place}" for place in found.folders)]
+    return [*lines, f"{size(found.bytes)} in all. Without a network:", f"  {found.command}"]
+
+
+def size(count: int) -> str:
+    """Write a number of bytes with a unit of a thousand.
+
+    Examples
+    --------
+    >>> size(999), size(1_500_000), size(26_000_000_000)
+    ('999 B', '1.5 MB', '26 GB')
+    """
+    value, units = float(count), ["B", "kB", "MB", "GB", "TB"]
+    while value >= 1000 and len(units) > 1:
+        value, units = value / 1000, units[1:]
+    return f"{value:.3g} {units[0]}"
