@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from layergeom.errors import InputError
 from layergeom.measure import measure
 from layergeom.profiles import load
 from layergeom.reading.verdicts import Claim
@@ -144,6 +146,62 @@ def test_a_table_of_values_per_layer(tmp_path: Path) -> None:
     assert found["embedding"] == (0.5, 0.1)
     assert found["block_1"][0] == 0.75
     assert np.isnan(found["block_1"][1])
+
+
+def test_the_scores_of_evaluate_are_a_table_of_values_per_layer(
+    run: Path, tmp_path: Path, main: Callable
+) -> None:
+    rng = np.random.default_rng(0)
+    classes = np.arange(90) % 3
+    apart = zip(load(run).layers, range(9), strict=False)
+    layers = {k: rng.standard_normal((90, 4)) + i * np.eye(4)[classes] for k, i in apart}
+    np.savez(tmp_path / "states.npz", **layers)
+    (tmp_path / "labels.txt").write_text("\n".join(map(str, classes)))
+    given = ("--labels", tmp_path / "labels.txt", "--layer", "block_1", "--json")
+    code, out, _ = main("evaluate", tmp_path / "states.npz", *given)
+    assert code == 0
+    path = tmp_path / "scores.json"
+    path.write_text(out)
+    scores = {row["layer"]: row for row in json.loads(out)["layers"]}
+    for name in ("knn", "retrieval", "knn_macro"):
+        found = evaluation_of(f"{path}:{name}")
+        assert list(found) == list(layers)
+        for layer, row in scores.items():
+            unknown = row[f"{name}_error"] is None
+            expected = (row[name], float("nan") if unknown else row[f"{name}_error"])
+            np.testing.assert_equal(found[layer], expected)
+    pd.DataFrame(scores.values()).to_csv(tmp_path / "scores.csv", index=False)
+    np.testing.assert_equal(
+        evaluation_of(f"{tmp_path / 'scores.csv'}:knn"), evaluation_of(f"{path}:knn")
+    )
+    needed = []
+    for extra in ((), ("--evaluation", f"{path}:retrieval")):
+        code, out, _ = main("claims", run, *extra, "--json")
+        assert code == 0
+        [claim] = [one for one in json.loads(out)["claims"] if one["name"] == "A12"]
+        needed.append("right nearest neighbours" in claim["needs"])
+    assert needed == [True, False]
+    code, _, error = main("claims", run, "--evaluation", path)
+    assert code == 2
+    assert "several scores (knn, knn_macro, linear_probe" in error
+    assert "scores.json:retrieval" in error
+
+
+def test_one_score_needs_no_name(tmp_path: Path) -> None:
+    layers = [{"layer": "block_1", "knn": 0.5, "knn_error": None, "knn_macro": 0.4}]
+    (tmp_path / "scores.json").write_text(json.dumps({"layers": layers}))
+    found = evaluation_of(tmp_path / "scores.json")
+    assert found["block_1"][0] == 0.5
+    assert np.isnan(found["block_1"][1])
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"layers": []}', '{"layers": ["block_1"]}'])
+def test_json_without_scores_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(InputError, match="holds no scores by layer"):
+        evaluation_of(tmp_path / "scores.json")
+    with pytest.raises(InputError, match=r"no\.json cannot be read"):
+        evaluation_of(f"{tmp_path / 'no.json'}:knn")
 
 
 @pytest.mark.parametrize(

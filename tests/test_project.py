@@ -195,3 +195,20 @@ def test_import_is_light() -> None:
     result = python("-c", script)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip() == "[]"
+
+
+def is_module(dotted: str) -> bool:
+    place = ROOT / "src" / dotted.replace(".", "/")
+    return place.with_suffix(".py").is_file() or place.name == "_kernel"  # compiled
+
+
+def test_no_module_takes_a_private_name_of_another() -> None:
+    found = [
+        f"{name_of(path)}:{node.lineno} {node.module}.{alias.name}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("layergeom")
+        for alias in node.names
+        if alias.name.startswith("_") and not is_module(f"{node.module}.{alias.name}")
+    ]
+    assert found == []

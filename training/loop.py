@@ -7,6 +7,7 @@ A script brings a model, batches and a loss; what it gets back lies in one folde
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import platform
@@ -66,6 +67,33 @@ class Schedule:
         """Return the learning rate of a step."""
         warm = min(1.0, (step + 1) / self.warm_up)
         return self.peak * warm * (0.55 + 0.45 * float(np.cos(np.pi * step / self.steps)))
+
+
+def command_line(
+    description: str, *inputs: str, layers: int, width: int, steps: int, batch: int
+) -> argparse.ArgumentParser:
+    """Return the parser of what every script is given; a script adds what is its own.
+
+    Parameters
+    ----------
+    description : str
+        The script's docstring, whose first line is shown.
+    *inputs : str
+        Names of the files it reads, before the folder ``out``.
+    layers, width, steps, batch : int
+        Defaults.
+    """
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    for name in (*inputs, "out"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--layers", type=int, default=layers)
+    parser.add_argument("--width", type=int, default=width)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--batch", type=int, default=batch)
+    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser
 
 
 def optimiser(model: torch.nn.Module, decay: float) -> torch.optim.AdamW:

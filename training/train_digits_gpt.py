@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from loop import Schedule, train
+from loop import Schedule, command_line, train
 from scipy import ndimage
 from sklearn.datasets import load_digits
 from torch.nn.functional import cross_entropy
@@ -31,18 +31,10 @@ MILESTONES = (0, 16, 64, 160, 400, 1000, 2000, 4000)  # the last step is always 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--layers", type=int, default=12)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=8000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
+    parser = command_line(__doc__, layers=12, width=64, steps=8000, batch=64)
     parser.add_argument("--weight-decay", type=float, default=0.1)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--tied", action="store_true", help="share input and output embeddings")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from loop import Schedule, train
+from loop import Schedule, command_line, train
 from PIL import Image
 from torch.nn.functional import cross_entropy
 from transformers import ImageGPTConfig, ImageGPTForCausalImageModeling
@@ -25,18 +25,9 @@ from transformers import ImageGPTConfig, ImageGPTForCausalImageModeling
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("images", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = command_line(__doc__, "images", layers=12, width=64, steps=2200, batch=32)
     parser.add_argument("--side", type=int, default=14)
     parser.add_argument("--levels", type=int, default=16)
-    parser.add_argument("--layers", type=int, default=12)
-    parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=2200)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 

@@ -8,13 +8,12 @@ The architecture is ESM-2's (rotary positions, pre-norm, token dropout) in small
 
 from __future__ import annotations
 
-import argparse
 import gzip
 from pathlib import Path
 
 import numpy as np
 import torch
-from loop import Schedule, train
+from loop import Schedule, command_line, train
 from transformers import EsmConfig, EsmForMaskedLM, EsmTokenizer
 
 # ESM-2's vocabulary in ESM-2's order.
@@ -30,21 +29,6 @@ VOCABULARY = (
 RESIDUES = range(4, 24)  # the twenty standard ones
 LONGEST = 254  # residues per training crop
 MASKED = 0.15
-
-
-def arguments() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("fasta", type=Path)
-    parser.add_argument("out", type=Path)
-    parser.add_argument("--layers", type=int, default=10)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=4000)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
 
 
 def sequences(path: Path) -> list[str]:
@@ -88,7 +72,8 @@ def batch_of(
 
 def main() -> None:
     """Train."""
-    args = arguments()
+    parser = command_line(__doc__, "fasta", layers=10, width=128, steps=4000, batch=32)
+    args = parser.parse_args()
     schedule = Schedule(args.steps, args.learning_rate, decay=0.01, seed=args.seed)
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from loop import Schedule, train
+from loop import Schedule, command_line, train
 from tokenizers import ByteLevelBPETokenizer
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -21,18 +21,9 @@ END = "<|endoftext|>"
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("texts", type=Path)
-    parser.add_argument("out", type=Path)
+    parser = command_line(__doc__, "texts", layers=10, width=128, steps=2200, batch=24)
     parser.add_argument("--vocabulary", type=int, default=2048)
     parser.add_argument("--context", type=int, default=256)
-    parser.add_argument("--layers", type=int, default=10)
-    parser.add_argument("--width", type=int, default=128)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=2200)
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--learning-rate", type=float, default=1.5e-3)
-    parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 

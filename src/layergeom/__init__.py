@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from layergeom.version import VERSION
 
 if TYPE_CHECKING:
-    from layergeom.api import ProfileResult, dynamics, extract, load, profile
+    from layergeom.api import ProfileResult, dynamics, extract, load, profile, profile_views
     from layergeom.geometry import (
         DimensionEstimate,
         NeighborGraph,
@@ -61,7 +61,14 @@ if TYPE_CHECKING:
 __version__ = VERSION
 
 _HOMES = {
-    "layergeom.api": ("ProfileResult", "dynamics", "extract", "load", "profile"),
+    "layergeom.api": (
+        "ProfileResult",
+        "dynamics",
+        "extract",
+        "load",
+        "profile",
+        "profile_views",
+    ),
     "layergeom.geometry": (
         "DimensionEstimate",
         "NeighborGraph",
@@ -131,6 +138,7 @@ __all__ = [
     "overlap_matrix",
     "permutation_level",
     "profile",
+    "profile_views",
     "scale_analysis",
     "search_memory",
     "spectrum",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,20 +13,22 @@ from layergeom import profiles
 from layergeom.errors import GeometryWarning, InputError
 from layergeom.geometry import _compiled, neighbor_way
 from layergeom.layer import Settings
-from layergeom.measure import Progress, check_rows, measure_once
-from layergeom.profiles import Profile
+from layergeom.measure import Progress, measure_once
+from layergeom.profiles import STATES, Profile
 from layergeom.reading import Phase, Reading, Recommendation, read
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import Samples, read_samples
+from layergeom.states.labels import with_labels
+from layergeom.states.pooling import Pooling
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
+from layergeom.states.views import HookPoint, View
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from layergeom.tasks.dynamics import Dynamics
 
-STATES = "states"  # the store inside a run folder
 CHECKPOINTS = "checkpoints"  # the stores of a dynamics run
 MISSED_FROM = 5_000  # rows: below, the search is quick without the kernel too
 # The command line says it in a line of its own.
@@ -149,7 +151,8 @@ def profile(
     split: str | None = None,
     text_column: Any = None,
     max_samples: int | Literal["all"] | None = None,
-    k: int = 30,
+    protocol: str | None = None,
+    k: int | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
     progress: Progress | None = None,
@@ -213,33 +216,57 @@ def profile(
     >>> bool(p.overlap.values[0, 1] > 0.3)
     True
     """
-    settings = Settings(k=k, seed=seed)
     place = None if folder is None else Path(folder)
-    device = None if options.get("device") == "auto" else options.get("device")
+    reading = {
+        "labels": labels,
+        "exclude": exclude,
+        "groups": groups,
+        "split": split,
+        "text_column": text_column,
+        "max_samples": max_samples,
+    }
     if data is None:
-        options.pop("device", None)
-        reading = {"text_column": text_column, "max_samples": max_samples, "split": split}
-        options |= {name: value for name, value in reading.items() if value is not None}
-        hidden, rows = _given(model, labels, exclude, groups, place, options)
+        device = options.pop("device", None)
+        hidden, rows = _given(model, protocol, reading, place, options)
+        where = None if device == "auto" else device
+        settings = Settings(seed=seed) if k is None else Settings(k=k, seed=seed)
+        found = measure_once(hidden, *rows, settings, place, progress, where)
     else:
-        samples = read_samples(
-            data,
-            text_column=text_column,
-            labels=labels,
-            exclude=exclude,
-            groups=groups,
-            split=split,
-            max_samples=max_samples,
-            seed=seed,
-        )
-        check_rows(len(samples), settings)
-        hidden = _extracted(
-            model, samples, None if place is None else place / STATES, progress, options
-        )
-        rows = _row_labels(samples, hidden)
-    found = ProfileResult.of(measure_once(hidden, *rows, settings, place, progress, device))
+        from layergeom.tasks.protocol_runs import profile_by
+
+        options |= {**reading, "k": k, "seed": seed}
+        found = profile_by(protocol, model, data, folder=place, progress=progress, **options)
     _tell_plain_search(found)
-    return found
+    return ProfileResult.of(found)
+
+
+def profile_views(
+    model: Any,
+    data: Any,
+    *,
+    pools: Sequence[Pooling] | None = None,
+    hook_points: Sequence[HookPoint] | None = None,
+    protocol: str | None = None,
+    folder: Path | str | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[View, ProfileResult]:
+    """Return one profile for every pooling at every hook point, from one forward pass.
+
+    Parameters
+    ----------
+    pools, hook_points : sequence of str, optional
+        By default the protocol's, else ``auto`` and ``residual``.
+    folder : path, optional
+        Keeps one run folder per view, named by it (``last-first_norm``).
+    model, data, protocol, progress, **options
+        As :func:`profile`; each profile is what it gives for that view alone.
+    """
+    from layergeom.tasks.protocol_runs import profiles_by
+
+    options |= {"folder": None if folder is None else Path(folder), "progress": progress}
+    found = profiles_by(protocol, model, data, pools=pools, hook_points=hook_points, **options)
+    return {view: ProfileResult.of(profile) for view, profile in found.items()}
 
 
 def _tell_plain_search(found: Profile) -> None:
@@ -259,35 +286,24 @@ def _warn_once() -> None:
 Rows = tuple[Sequence[Any] | None, Sequence[Any] | None]
 
 
-def _row_labels(samples: Samples, hidden: HiddenStates) -> Rows:
-    from layergeom.tasks.dynamics import rows_kept
-
-    kept = rows_kept(samples, hidden)
-    return kept.labels, kept.exclude
-
-
 def _given(
-    states: Any, labels: Any, exclude: Any, groups: Any, place: Path | None, options: dict[str, Any]
+    states: Any,
+    protocol: str | None,
+    reading: dict[str, Any],
+    place: Path | None,
+    options: dict[str, Any],
 ) -> tuple[HiddenStates, Rows]:
-    if options:
+    of_data = {n: reading[n] for n in ("text_column", "max_samples", "split")}
+    of_data |= {"protocol": protocol}
+    refused = [*options, *(name for name, value in of_data.items() if value is not None)]
+    if refused:
         raise InputError(
-            f"{next(iter(options))} says how data are read and a model is run, but there are no "
+            f"{refused[0]} says how data are read and a model is run, but there are no "
             "data; give profile(model, data, …), or leave it out for stored states."
         )
     store = None if place is None else Store(place / STATES)
     hidden = stored_states(states, store)
-    from layergeom.states.labels import labels_of_rows, whole_groups
-
-    classes = labels_of_rows(labels, hidden.ids, "labels")
-    kin = labels_of_rows(exclude, hidden.ids, "exclude")
-    clusters = labels_of_rows(groups, hidden.ids, "groups")
-    hidden = replace(
-        hidden,
-        groups=whole_groups(clusters.labels) or hidden.groups,
-        warnings=(*hidden.warnings, *classes.notes, *kin.notes, *clusters.notes),
-        counts={**hidden.counts, **classes.counts, **kin.counts, **clusters.counts},
-    )
-    return hidden, (classes.labels, kin.labels)
+    return with_labels(hidden, *(reading[name] for name in ("labels", "exclude", "groups")))
 
 
 def dynamics(
@@ -304,7 +320,8 @@ def dynamics(
     split: str | None = None,
     text_column: Any = None,
     max_samples: int | Literal["all"] | None = None,
-    k: int = 30,
+    protocol: str | None = None,
+    k: int | None = None,
     seed: int = 0,
     folder: Path | str | None = None,
     progress: Progress | None = None,
@@ -324,7 +341,9 @@ def dynamics(
     keep : str
         What is left of a measured checkpoint: its profile, also its states, also weights that this
         run downloaded. ``auto``: states for a local folder, the profile for a hub id.
-    data, labels, exclude, groups, split, text_column, max_samples, k, seed, folder, progress
+    data, labels, exclude, groups, split, text_column, max_samples, protocol, k, seed
+        As :func:`profile`.
+    folder, progress
         As :func:`profile`.
     **options
         As :func:`profile`.
@@ -340,31 +359,30 @@ def dynamics(
     InputError
         If there are fewer than two checkpoints, or they differ in their layers.
     """
-    from layergeom.tasks.dynamics import dynamics as run
+    from layergeom.tasks.protocol_runs import dynamics_by
 
-    samples = read_samples(
-        data,
-        text_column=text_column,
-        labels=labels,
-        exclude=exclude,
-        groups=groups,
-        split=split,
-        max_samples=max_samples,
-        seed=seed,
-    )
-    place = None if folder is None else Path(folder) / CHECKPOINTS
-    return run(
+    found = dynamics_by(
+        protocol,
         model,
-        samples,
+        data,
         revisions,
         axis=axis,
         max_checkpoints=max_checkpoints,
         keep=keep,
-        settings=Settings(k=k, seed=seed),
-        folder=place,
+        labels=labels,
+        exclude=exclude,
+        groups=groups,
+        split=split,
+        text_column=text_column,
+        max_samples=max_samples,
+        k=k,
+        seed=seed,
+        folder=None if folder is None else Path(folder) / CHECKPOINTS,
         progress=progress,
         **options,
     )
+    _tell_plain_search(found.profiles[-1])
+    return found
 
 
 def load(path: Path | str) -> ProfileResult:

@@ -30,6 +30,7 @@ from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates
 
 SCHEMA = 2  # raised whenever the same states would give other numbers
+_BETWEEN = "neighbors-between"  # pieces of a store: lists of rows of other groups
 FITS: dict[str, tuple[Fit, float]] = {
     "dimension_linear_90": ("linear", 0.9),
     "dimension_linear_98": ("linear", 0.98),
@@ -200,6 +201,27 @@ def layer_graph(
     return graph
 
 
+def listed_groups(states: HiddenStates) -> IntArray | None:
+    """Return the groups that the stored neighbour lists of these states keep apart: (n,), or None.
+
+    So the groups of a profile are known where nothing else has kept them.
+    """
+    if states.store is None:
+        return None
+    for key in states.layers:
+        name = f"{_BETWEEN}/{key}"
+        content = states.store.key(name)
+        stored = None if content is None else states.store.get(name, content, discard=True)
+        if stored is None:
+            continue
+        k = stored["indices"].shape[1]
+        # the search has numbered them anew, in the order of the old numbers as texts
+        groups = np.array(sorted(range(int(stored["groups"].max()) + 1), key=str))[stored["groups"]]
+        if content == content_key("neighbors", SCHEMA, states.key, key, k, None, groups):
+            return groups
+    return None
+
+
 def _graph_piece(
     states: HiddenStates,
     key: str,
@@ -215,7 +237,7 @@ def _graph_piece(
     if groups is None:
         kind = "neighbors" if exclude is None else "neighbors-outside"
     else:
-        kind = "neighbors-between" if exclude is None else "neighbors-between-outside"
+        kind = _BETWEEN if exclude is None else f"{_BETWEEN}-outside"
         parts.append(groups)
     return f"{kind}/{key}", k, content_key(*parts)
 

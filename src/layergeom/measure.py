@@ -25,6 +25,7 @@ from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_la
 from layergeom.profiles import FILE, Curve, LayerMap, Profile, load
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates
+from layergeom.states.settings import MAX_TOKENS
 from layergeom.version import VERSION
 
 ESTIMATORS = {
@@ -94,7 +95,7 @@ def measure(
     check_rows(states.n, settings)
     given = _labels(states, labels, exclude)
     own = _groups(states, groups, settings)
-    codes = None if own is None else check_groups(own, states.n, max(settings.k, 2))
+    codes = sampling_groups(states, settings, groups)
     device = _search_device(states, device)
     way = neighbor_way(states.n, device)
     layers: list[MeasuredLayer] = []
@@ -133,6 +134,22 @@ def _groups(states: HiddenStates, groups: object, settings: Settings) -> Sequenc
     """Return the groups that are given, else those that the states know, unless rows are alone."""
     given = states.groups if groups is None and not settings.lone_rows else groups
     return None if given is None else list(np.asarray(given, dtype=object))
+
+
+def sampling_groups(
+    states: HiddenStates, settings: Settings, groups: object = None
+) -> IntArray | None:
+    """Return the groups whose rows a profile of these states keeps apart: (n,), None if none are.
+
+    What :func:`layergeom.layer.layer_graph` must be given to find the lists of :func:`measure`.
+
+    Raises
+    ------
+    InputError
+        If there is one group only, or the largest leaves fewer than ``settings.k`` (or two) rows.
+    """
+    own = _groups(states, groups, settings)
+    return None if own is None else check_groups(own, states.n, max(settings.k, 2))
 
 
 def _search_device(states: HiddenStates, asked: str | None) -> str | None:
@@ -206,6 +223,22 @@ def check_rows(n: int, settings: Settings) -> None:
         raise InputError(
             f"k is {settings.k} but there are {n} rows; k must be at most {n - 1}: "
             "give more samples or a smaller --k."
+        )
+
+
+def check_samples(
+    n: int, settings: Settings, pool: str | None = None, max_tokens: int | None = MAX_TOKENS
+) -> None:
+    """Raise an InputError if ``n`` samples surely give too few rows; before any forward pass.
+
+    Of single tokens (``pool="token"``) only the most is known, ``max_tokens``.
+    """
+    if pool != "token":
+        check_rows(n, settings)
+    elif max_tokens is not None and settings.k >= max_tokens:
+        raise InputError(
+            f"k is {settings.k} but max_tokens keeps {max_tokens} tokens at most; give a larger "
+            "max_tokens or a smaller k."
         )
 
 

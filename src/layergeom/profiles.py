@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 FILE = "profile.json"
+STATES = "states"  # the store that a run keeps beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +184,7 @@ class Profile:
     def to_json(self) -> str:
         """Return the whole profile as JSON; nan becomes null, numbers keep all their digits."""
         content = {"schema": SCHEMA} | {
-            f.name: _plain(getattr(self, f.name)) for f in fields(Profile)
+            f.name: plain(getattr(self, f.name)) for f in fields(Profile)
         }
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -326,20 +327,28 @@ def _floats(content: Any) -> FloatArray:
     return np.array(content, dtype=np.float64)  # None becomes nan
 
 
-def _plain(value: Any) -> Any:
-    """Bring dataclasses, arrays and nan to what JSON can hold."""
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: dataclasses are mappings, arrays lists, nan is null.
+
+    Parameters
+    ----------
+    value : object
+        Mappings, sequences, arrays and parts of a profile, nested as they come; what else there
+        is stays as it is.
+
+    Examples
+    --------
+    >>> plain({"values": np.array([1.5, np.nan]), 7: (True, None)})
+    {'values': [1.5, None], '7': [True, None]}
+    """
     if isinstance(value, (Curve, LayerMap, ScaleCurve, LayerName)):
-        return (
-            {key: _plain(item) for key, item in vars(value).items()}
-            if not isinstance(value, LayerName)
-            else asdict(value)
-        )
+        return {key: plain(item) for key, item in vars(value).items()}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, (float, np.floating)):
         return float(value) if np.isfinite(value) else None
     return value.item() if isinstance(value, np.generic) else value

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from layergeom.show import comparison_figures
+from layergeom.show import figure_files
 from layergeom.show.comparison import (
     comparison_page,
     depth_profiles,
@@ -185,7 +185,7 @@ def test_folder_holds_page_tables_and_figures(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(comparison_figures, "_FORMATS", ["svg"])  # all three take ten seconds
+    monkeypatch.setattr(figure_files, "_FORMATS", {"svg": {"Date": None}})  # all: ten seconds
     written = write_comparison(tmp_path / "new", comparison, published)
     assert [path.name for path in written] == [
         "comparison.html", "comparison.json", "profiles.csv", "similarities.csv", "figures",

@@ -5,6 +5,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from layergeom.show import figures
+from layergeom.show.figure_files import write_figures
 from layergeom.show.figure_style import literal
 
 
@@ -42,11 +43,7 @@ def test_dollars_are_no_mathematics(profile):
 
 
 def test_equal_profiles_give_equal_files(profile, tmp_path):
-    for name in ("a", "b"):
-        for extension in ("pdf", "svg", "png"):
-            figure = figures.dimension(profile)
-            path = tmp_path / f"{name}.{extension}"
-            path.write_bytes(figures._rendered(figure, extension))
+    write_figures(tmp_path, {name: lambda: figures.dimension(profile) for name in ("a", "b")})
     for extension in ("pdf", "svg", "png"):
         first, second = (tmp_path / f"{name}.{extension}" for name in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()

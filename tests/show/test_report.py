@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from layergeom.show.report import report_page, script_json, write_report
+from layergeom.show.page import script_json
+from layergeom.show.report import report_page, write_report
 
 
 class Page(HTMLParser):

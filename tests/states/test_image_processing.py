@@ -1,5 +1,6 @@
 import json
 import tracemalloc
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -303,6 +304,20 @@ def test_a_processor_with_code_of_its_own_is_not_run(images, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "vit"}))
     with pytest.raises(InputError, match=r"cannot be loaded \(.* custom code"):
         image_processor(identify(tmp_path))
+
+
+@pytest.mark.skipif(find_spec("torchvision") is not None, reason="torchvision is there")
+def test_a_processor_that_needs_torchvision_says_so_and_another_serves(images, tmp_path):
+    config = transformers.DINOv3ViTConfig(**SIZES, **PIXELS)
+    transformers.DINOv3ViTModel(config).save_pretrained(tmp_path)
+    own = {"image_processor_type": "DINOv3ViTImageProcessorFast", "size": SIZE}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(own))
+    with pytest.raises(InputError, match=r"cannot be loaded \(.* Torchvision .*image_processor="):
+        image_processor(identify(tmp_path))
+    samples = read_samples(images, max_samples=5)
+    plain = transformers.ViTImageProcessor(size=SIZE)
+    found = extract(tmp_path, samples, image_processor=plain)
+    assert np.isfinite(found["block_3"]).all()
 
 
 def test_pixels_for_a_model_of_tokens(folders, images):

@@ -75,6 +75,20 @@ def states_of(folder: Path) -> HiddenStates:
     return states
 
 
+def test_sizes_are_the_parameters_where_all_runs_recorded_them(
+    found: Comparison, whole: tuple[Path, Path]
+) -> None:
+    counted = [states_of(folder).provenance["parameters"] for folder in whole]
+    assert found.size_kind == "parameters"
+    assert found.sizes.tolist() == counted
+    assert found.profiles[0].provenance["states"]["parameters"] == counted[0]
+    profile = found.profiles[0]
+    older = {k: v for k, v in profile.provenance["states"].items() if k != "parameters"}
+    former = replace(profile, provenance={**profile.provenance, "states": older})
+    mixed = compare([(former, states_of(whole[0])), whole[1]], **QUICK)
+    assert (mixed.size_kind, mixed.sizes.tolist()) == ("width", [16, 16])
+
+
 def test_profiles_are_those_of_the_folders(found: Comparison, whole: tuple[Path, Path]) -> None:
     assert found.runs == ("small", "large")
     assert (found.rows, found.k) == (N, K)

@@ -235,3 +235,21 @@ def test_tokens_as_the_axis(training_run: Path, samples: Samples, tmp_path: Path
 def test_fewer_checkpoints(training_run: Path, samples: Samples) -> None:
     found = dynamics(training_run, samples, settings=TEN, max_checkpoints=2)
     assert found.checkpoints == ("step0", "step100")
+
+
+def test_tokens_are_counted_and_not_their_sequences(training_run: Path) -> None:
+    few = read_samples(ROWS[:12])  # 72 tokens
+    settings = Settings(k=20)
+    found = dynamics(training_run, few, ["step0", "step100"], settings=settings, pool="token")
+    for profile in found.profiles:
+        assert profile.counts["rows"] == 72
+        assert profile.provenance["groups"] == {"groups": 12, "largest": 6, "rows": 72}
+    assert np.isfinite(found.overlap_to_final).all()
+
+
+def test_too_few_rows_are_refused_before_a_model_is_read(tmp_path: Path) -> None:
+    nowhere, few = tmp_path / "no model", read_samples(ROWS[:12])
+    with pytest.raises(InputError, match="k is 20 but there are 12 rows"):
+        dynamics(nowhere, few, settings=Settings(k=20))
+    with pytest.raises(InputError, match="k is 20 but max_tokens keeps 20 tokens at most"):
+        dynamics(nowhere, few, settings=Settings(k=20), pool="token", max_tokens=20)

@@ -1,6 +1,8 @@
 """One layer for every row, keyed by the user's ids, without running the blocks behind it."""
 
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,9 +117,17 @@ def test_a_format_is_known_before_the_model_is_read(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="not as 'pt'"):
         embed("no/such/model", ["w1"], layer=1, output=tmp_path / "e.npz", format="pt")
     monkeypatch.setattr(embedding_files, "find_spec", lambda _: None)
-    for name, library in (("e.h5", "h5py"), ("e.parquet", "pyarrow")):
-        with pytest.raises(InputError, match=f"need {library}: pip install"):
+    for name, library, extra in (("e.h5", "h5py", "hdf5"), ("e.parquet", "pyarrow", "parquet")):
+        remedy = rf"need {library}: pip install 'layergeom\[{extra}\]'"
+        with pytest.raises(InputError, match=remedy):
             embed("no/such/model", ["w1"], layer=1, output=tmp_path / name)
+
+
+def test_the_extras_that_messages_name_exist():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    extras = project["project"]["optional-dependencies"]
+    for library, package in embedding_files._LIBRARIES.values():
+        assert extras[package.removeprefix("'layergeom[").removesuffix("]'")][0].startswith(library)
 
 
 @pytest.mark.parametrize("ids", [["a", "b", "a"], ["a/1", "b", "a_1"], ["a", ".", "b"]])
@@ -151,8 +161,6 @@ def test_a_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
 
 
 def test_formats_by_suffix():
-    from pathlib import Path
-
     assert file_format(Path("E.NPZ")) == "npz"
     assert file_format(Path("e.txt"), "safetensors") == "safetensors"
 

@@ -70,6 +70,44 @@ def test_votes_equal_a_search_row_by_row(cloud, grouped, split):
     assert found.counts["rows"] == len(scored)
 
 
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("part", [False, True])
+def test_neighbours_are_outside_groups_and_excluded_classes(cloud, split, part):
+    layers, classes, groups = cloud
+    everyone, kin = np.arange(N), np.arange(N) % 7  # crosses the groups
+    train = everyone % 5 > 0
+    labels = [None if part and row in (0, 50) else str(c) for row, c in enumerate(classes)]
+    found = evaluate(
+        layers,
+        labels=labels,
+        groups=groups,
+        exclude=kin,
+        split=np.where(train, "train", "test") if split else None,
+        k=7,
+        **OPTIONS,
+    )
+    rows = everyone[[label is not None for label in labels]]
+    learn, scored = (rows[train[rows]], rows[~train[rows]]) if split else (rows, rows)
+    pairs = (groups[:, None] == groups) | (kin[:, None] == kin)
+    for at, X in enumerate(layers.values()):
+        for name, k in (("knn", 7), ("retrieval", 1)):
+            wanted = [votes(X, classes, k, None, learn[~pairs[i, learn]], [i])[0] for i in scored]
+            np.testing.assert_allclose(found.scores[name].correct[at], wanted)
+    same = classes[:, None] == classes
+    drawn = [(same[i] & ~pairs[i])[learn].sum() / (~pairs[i])[learn].sum() for i in scored]
+    assert found.scores["retrieval"].chance == pytest.approx(np.mean(drawn))
+
+
+def test_a_group_that_leaves_few_neighbours_takes_none_from_the_others(cloud):
+    layers, classes, _ = cloud
+    groups = np.where(np.arange(N) < N - 5, 0, np.arange(N))
+    found = evaluate(layers, labels=classes % 2, groups=groups, k=7, **OPTIONS)
+    everyone = np.arange(N)
+    for at, X in enumerate(layers.values()):
+        wanted = votes(X, classes % 2, 7, groups, everyone, everyone)
+        np.testing.assert_allclose(found.scores["knn"].correct[at], wanted)
+
+
 def test_excluding_groups_removes_what_copies_give(cloud):
     layers, classes, groups = cloud
     copies = evaluate({"embedding": layers["embedding"]}, labels=classes, metrics=("retrieval",))

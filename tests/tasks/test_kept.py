@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +97,26 @@ def test_many_neighbours_need_wider_levels(tmp_path: Path) -> None:
     graph = kept.write(tmp_path, "key", hidden, profile, settings).lists("a")
     assert graph is not None
     assert graph.distances.max() == 299
+
+
+def test_lists_of_grouped_rows_are_those_of_other_groups_without_a_new_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+    family = np.repeat(np.arange(30), 4)
+    centres = rng.standard_normal((30, 5))[family]
+    layers = {name: centres + 0.1 * rng.standard_normal((N, 5)) for name in "ab"}
+    named = tuple(f"family {i}" for i in family)
+    hidden = replace(stored_states(layers, Store(tmp_path / "states")), groups=named)
+    profile = measure(hidden, settings=Settings(k=K))
+    profile.save(tmp_path)
+    whole = [geometry.neighbor_graph(X, 64, groups=family) for X in layers.values()]
+    monkeypatch.setattr(geometry, "neighbor_graph", None)  # all is stored
+    written = kept.write(tmp_path, "key", hidden, profile, Settings(k=K))
+    short = [written.lists(name) for name in layers]
+    expected = geometry.neighborhood_overlap(*whole, K)
+    found = geometry.neighborhood_overlap(*short, K)  # type: ignore[arg-type]
+    assert (found.value, found.error) == (expected.value, expected.error)
+    assert found.value == profile.overlap.values[0, 1]
+    influence = np.mean([geometry.twonn(graph).influence for graph in whole], axis=0)
+    np.testing.assert_allclose(written.influence(["a", "b"]), influence, rtol=1e-6)  # float32

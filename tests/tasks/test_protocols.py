@@ -307,6 +307,12 @@ def test_tokens_are_rows(token_run: Callable[..., Profile]) -> None:
     assert set(found.provenance["protocol"]["departures"]) == {"k", "max_tokens"}
 
 
+def test_too_few_tokens_are_refused_before_a_model_is_read() -> None:
+    for run in (profile_by, dynamics_by):
+        with pytest.raises(InputError, match="k is 30 but max_tokens keeps 30 tokens at most"):
+            run(TOKENS, "no/such/model", [" ".join(texts(400))], max_tokens=30)
+
+
 def test_tokens_of_one_chunk_are_neighbours_as_in_the_paper(
     token_run: Callable[..., Profile],
 ) -> None:

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from layergeom.cli.app import app
+from layergeom.cli.bundles import command
 from layergeom.cli.options import (
     AsJson,
-    BatchSize,
     Device,
-    Dtype,
     ExcludeFrom,
+    ForwardPass,
+    GroupsFrom,
     LabelsFrom,
-    Long,
-    MaxLength,
-    MaxSamples,
+    Part,
     Pool,
     Revision,
+    Rows,
     Seed,
-    SpecialTokens,
     TextColumn,
-    forward,
-    row_limit,
+    View,
 )
 from layergeom.cli.printing import print_json, progress_bar
-from layergeom.cli.profiling import _unusual
 
 Layer = Annotated[
     str,
@@ -41,7 +37,14 @@ Data = Annotated[str, typer.Argument(help="As for run.")]
 Model = Annotated[str, typer.Argument(help="Hub id or local folder.")]
 
 
-@app.command()
+@dataclass(frozen=True)
+class AllRows(Rows):
+    """Which column is read; every row unless fewer are asked for."""
+
+    max_samples: Annotated[str | None, typer.Option(help="Rows at most. Default: all.")] = None
+
+
+@command
 def embed(
     model: Model,
     data: Data,
@@ -49,20 +52,14 @@ def embed(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="File: .npz, .h5, .parquet or .safetensors.")
     ],
+    rows: AllRows,
+    view: View,
+    forward: ForwardPass,
     run: Run = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="Where the suffix does not say: npz, h5, …")
     ] = None,
-    text_column: TextColumn = None,
-    pool: Pool = "auto",
-    max_samples: Annotated[str | None, typer.Option(help="Rows at most. Default: all.")] = "all",
-    max_length: MaxLength = None,
-    long: Long = "truncate",
-    special_tokens: SpecialTokens = False,
     seed: Seed = 0,
-    batch_size: BatchSize = None,
-    device: Device = "auto",
-    dtype: Dtype = None,
     revision: Revision = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,12 +74,12 @@ def embed(
             run=run,
             output=output,
             format=file_format,
-            text_column=text_column,
-            max_samples=row_limit(max_samples),
             seed=seed,
             progress=progress,
             revision=revision,
-            **forward(pool, max_length, long, special_tokens, batch_size, device, dtype),
+            **rows.given(),
+            **view.given(),
+            **forward.given(),
         )
     n, width = found.array.shape
     if as_json:
@@ -93,7 +90,7 @@ def embed(
     typer.echo("\n".join([*lines, *warning_lines(found.warnings), f"Written: {output}"]))
 
 
-@app.command()
+@command
 def truncate(
     model: Model,
     layer: Layer,
@@ -103,22 +100,21 @@ def truncate(
         str | None, typer.Option(help="Rows on which both models are compared. Default: random.")
     ] = None,
     text_column: TextColumn = None,
-    pool: Pool = "auto",
+    pool: Pool = None,
     seed: Seed = 0,
-    device: Device = "auto",
+    device: Device = None,
     dtype: Annotated[
         str, typer.Option(help="Of the weights. auto: the checkpoint's own.")
     ] = "auto",
     revision: Revision = None,
-    part: Annotated[
-        str | None, typer.Option(help="encoder, text or vision, of a model that has several.")
-    ] = None,
+    part: Part = None,
     as_json: AsJson = False,
 ) -> None:
     """Write MODEL without the blocks behind a layer, and make sure it gives that layer's states."""
     from layergeom.tasks.truncate import truncate as run_truncate
 
-    options: dict[str, Any] = {"pool": pool, "part": part}
+    asked = {"pool": pool, "part": part, "device": device}
+    options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     found = run_truncate(
         model,
         output,
@@ -129,7 +125,6 @@ def truncate(
         seed=seed,
         revision=revision,
         dtype=dtype,
-        device=device,
         **options,
     )
     if as_json:
@@ -138,14 +133,15 @@ def truncate(
     typer.echo("\n".join([*found.lines(), *warning_lines(found.warnings), f"Written: {output}"]))
 
 
-@app.command()
+@command
 def evaluate(
     model: Annotated[str, typer.Argument(help="Folder of a run, stored states, or a model.")],
+    rows: Rows,
+    view: View,
+    forward: ForwardPass,
     data: Annotated[str | None, typer.Argument(help="With a model: as for run.")] = None,
     labels: LabelsFrom = None,
-    groups: Annotated[
-        str | None, typer.Option(help="Column or file: rows that no split may cut.")
-    ] = None,
+    groups: GroupsFrom = None,
     exclude: ExcludeFrom = None,
     split: Annotated[
         str | None, typer.Option(help="Column or file of 'train' and 'test', in place of folds.")
@@ -158,15 +154,7 @@ def evaluate(
     layer: Annotated[
         str | None, typer.Option(help="The choice to judge. Default: the recommended layer.")
     ] = None,
-    text_column: TextColumn = None,
-    pool: Pool = "auto",
-    max_samples: MaxSamples = None,
-    max_length: MaxLength = None,
-    long: Long = "truncate",
     seed: Seed = 0,
-    batch_size: BatchSize = None,
-    device: Device = "auto",
-    dtype: Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """Score every layer by labels (kNN, linear probe, retrieval), and the regret of the choice."""
@@ -175,9 +163,6 @@ def evaluate(
 
     if labels is None:
         raise InputError("--labels is missing: a column of DATA, or a file of id and label.")
-    options = forward(pool, max_length, long, False, batch_size, device, dtype)
-    if data is None:
-        options = _unusual(options)  # refused there, if any
     names: list[Any] = [name.strip() for name in metrics.split(",")]
     with progress_bar() as progress:
         found = run_evaluate(
@@ -192,10 +177,10 @@ def evaluate(
             folds=folds,
             seed=seed,
             layer=layer,
-            text_column=text_column,
-            max_samples=row_limit(max_samples),
             progress=progress,
-            **options,
+            **rows.given(),
+            **view.given(),
+            **forward.given(),
         )
     if as_json:
         print_json(found.facts())

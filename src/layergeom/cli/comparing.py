@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from layergeom.cli.app import app
-from layergeom.cli.options import AsJson, K, Out, Seed
-from layergeom.cli.printing import _command, print_json, progress_bar
+from layergeom.cli.bundles import command
+from layergeom.cli.options import AsJson, Out, Seed
+from layergeom.cli.printing import command_line, print_json, progress_bar
 from layergeom.errors import InputError
 
 
-@app.command()
+@command
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders of at least two models.")],
     out: Out = Path("layergeom-compare"),
@@ -23,7 +23,7 @@ def compare(
     sizes: Annotated[
         str | None, typer.Option(help="Sizes of the models, separated by commas (35e6,650e6).")
     ] = None,
-    k: K = 30,
+    k: Annotated[int, typer.Option("--k", help="Neighbours compared by the overlaps.")] = 30,
     allow: Annotated[
         str | None,
         typer.Option(
@@ -58,7 +58,7 @@ def compare(
             seed=seed,
             progress=progress,
         )
-    paths = write_comparison(out, found, curves, _command())
+    paths = write_comparison(out, found, curves, command_line())
     if as_json:
         from layergeom.show.comparison_tables import comparison_facts
 

@@ -4,96 +4,64 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from layergeom.cli.app import app
-from layergeom.cli.options import (
-    AsJson,
-    Dtype,
-    K,
-    MaxLength,
-    MaxSamples,
-    TextColumn,
-    row_limit,
-)
+from layergeom.cli.bundles import command
+from layergeom.cli.options import AsJson, Checkpoints, Dtype, K, Kept, MaxLength, Revisions, Rows
 from layergeom.cli.printing import print_json, progress_bar
-from layergeom.cli.training import (
-    CountedAxis,
-    KeptPart,
-    MaxCheckpoints,
-    Revisions,
-    revision_names,
-    told_on_stderr,
-)
+from layergeom.cli.training import revision_names, told_on_stderr
 
 if TYPE_CHECKING:
     from layergeom.tasks.fetch import Fetched
     from layergeom.tasks.plan import Plan
 
 
-@app.command()
+@command
 def plan(
     model: Annotated[str, typer.Argument(help="Hub id, model, or folder of checkpoints.")],
+    checkpoints: Checkpoints,
+    kept: Kept,
+    rows: Rows,
     data: Annotated[str | None, typer.Argument(help="As for run. Default: 20,000 rows.")] = None,
     revisions: Revisions = None,
-    axis: CountedAxis = "step",
-    max_checkpoints: MaxCheckpoints = None,
-    keep: KeptPart = "auto",
-    text_column: TextColumn = None,
-    max_samples: MaxSamples = None,
     max_length: MaxLength = None,
-    k: K = 30,
+    k: K = None,
     dtype: Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """Say what a run will take before anything is downloaded: bytes, disk, memory."""
     from layergeom.tasks.plan import plan as planned
 
+    options: dict[str, Any] = {"max_length": max_length, "dtype": dtype}
+    options |= {} if k is None else {"k": k}
+    for bundle in (checkpoints, kept, rows):
+        options |= bundle.given()
     with told_on_stderr():
-        found = planned(
-            model,
-            data,
-            revisions=revision_names(revisions),
-            axis=axis,
-            max_checkpoints=max_checkpoints,
-            text_column=text_column,
-            max_samples=row_limit(max_samples),
-            k=k,
-            keep=keep,
-            dtype=dtype,
-            max_length=max_length,
-        )
+        found = planned(model, data, revisions=revision_names(revisions), **options)
     if as_json:
         print_json(asdict(found))
     else:
         typer.echo("\n".join(_plan_lines(found)))
 
 
-@app.command()
+@command
 def fetch(
     model: Annotated[str, typer.Argument(help="Hub id.")],
+    checkpoints: Checkpoints,
     revisions: Revisions = None,
     folder: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder. Default: the hub's cache.")
     ] = None,
-    axis: CountedAxis = "step",
-    max_checkpoints: MaxCheckpoints = None,
     as_json: AsJson = False,
 ) -> None:
     """Download what a run needs of a hub model, for a machine without a network."""
     from layergeom.tasks.fetch import fetch as fetched
 
+    asked = checkpoints.given()
     with told_on_stderr(), progress_bar() as progress:
-        found = fetched(
-            model,
-            revision_names(revisions),
-            folder,
-            axis=axis,
-            max_checkpoints=max_checkpoints,
-            progress=progress,
-        )
+        found = fetched(model, revision_names(revisions), folder, progress=progress, **asked)
     if as_json:
         print_json(asdict(found) | {"folders": [str(place) for place in found.folders]})
     else:

@@ -1,12 +1,14 @@
-"""Options that several commands share, and what they become as arguments."""
+"""Options that several commands share, alone or in bundles."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
+from layergeom.cli.bundles import Bundle
 from layergeom.errors import InputError
 
 Out = Annotated[Path, typer.Option("-o", "--output", help="Folder of the run.")]
@@ -21,73 +23,172 @@ ExcludeFrom = Annotated[
     str | None,
     typer.Option(help="Finer groups (column or file) whose members are no neighbours."),
 ]
-TextColumn = Annotated[
-    str | None,
-    typer.Option(help="Column of the texts; 'title,text' joins two; digits if there is no header."),
-]
-MaxSamples = Annotated[
-    str | None,
-    typer.Option(help="Rows at most, or 'all'. Default: 20,000, sampled if there are more."),
-]
-K = Annotated[int, typer.Option("--k", help="Neighbours compared by the overlaps.")]
-Seed = Annotated[int, typer.Option(help="Seed of all sampling.")]
-Pool = Annotated[
-    str,
-    typer.Option(help="auto (the model's own, else mean), mean, last, first, max or token."),
-]
-HookPoint = Annotated[
-    str,
-    typer.Option(help="residual; first_norm of each block; or final_norm applied to every layer."),
-]
-Part = Annotated[
-    str | None, typer.Option(help="encoder, decoder, text or vision, of a model that has several.")
-]
 GroupsFrom = Annotated[
     str | None,
     typer.Option(help="Rows that are no independent samples (column or file), as for --labels."),
 ]
-Split = Annotated[
-    str | None, typer.Option(help="Only these rows: a value of the column split, or COLUMN:VALUE.")
+TextColumn = Annotated[
+    str | None,
+    typer.Option(help="Column of the texts; 'title,text' joins two; digits if there is no header."),
+]
+K = Annotated[
+    int | None, typer.Option("--k", help="Neighbours compared by the overlaps. Default: 30.")
+]
+Seed = Annotated[int, typer.Option(help="Seed of all sampling.")]
+Pool = Annotated[
+    str | None,
+    typer.Option(
+        help="auto (default: the model's own, else mean), mean, last, first, max or token; "
+        "of run several (mean,last): one forward pass, a folder each."
+    ),
+]
+Part = Annotated[
+    str | None, typer.Option(help="encoder, decoder, text or vision, of a model that has several.")
 ]
 MaxLength = Annotated[int | None, typer.Option(help="Tokens per row. Default: the model's limit.")]
-Long = Annotated[str, typer.Option(help="truncate, skip, error or window: rows beyond the limit.")]
 SpecialTokens = Annotated[
-    bool, typer.Option("--special-tokens", help="Let special tokens enter the pooling.")
+    bool | None,
+    typer.Option(help="Whether special tokens enter the pooling. Default: they do not."),
 ]
-BatchSize = Annotated[int | None, typer.Option(help="Rows per batch. Default: by tokens.")]
 Device = Annotated[
-    str,
-    typer.Option(help="Where model and neighbour search run: auto, cpu, cuda, cuda:1 or mps."),
+    str | None,
+    typer.Option(
+        help="Where model and neighbour search run: auto, cpu, cuda, cuda:1 or mps. Default: auto."
+    ),
 ]
 Dtype = Annotated[str | None, typer.Option(help="float32 (default), bfloat16 or float16.")]
 Revision = Annotated[str | None, typer.Option(help="Branch, tag or commit of a hub model.")]
+ProtocolName = Annotated[
+    str | None,
+    typer.Option(help="Recipe of a paper (see layergeom protocols); what is given departs."),
+]
+Revisions = Annotated[
+    str | None, typer.Option(help="Names or patterns ('step*'), separated by commas.")
+]
 
 
-def row_limit(text: str | None) -> Any:
-    """Return what ``--max-samples`` asks for: a number, "all" or None."""
-    if text is None or text == "all":
-        return text
+@dataclass(frozen=True)
+class Rows(Bundle):
+    """Which column is read, and how many rows."""
+
+    text_column: TextColumn = None
+    max_samples: Annotated[
+        str | None,
+        typer.Option(help="Rows at most, or 'all'. Default: 20,000, sampled if there are more."),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, the number of rows as one."""
+        given = super().given()
+        if self.max_samples is None:
+            return given
+        return given | {"max_samples": row_limit(self.max_samples)}
+
+
+@dataclass(frozen=True)
+class Reading(Rows):
+    """How data are read, with labels and groups."""
+
+    labels: LabelsFrom = None
+    exclude: ExcludeFrom = None
+    groups: GroupsFrom = None
+    split: Annotated[
+        str | None,
+        typer.Option(help="Only these rows: a value of the column split, or COLUMN:VALUE."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class ForwardPass(Bundle):
+    """How the model is run, but for pooling and hook point."""
+
+    part: Part = None
+    blocks: Annotated[
+        str | None, typer.Option(help="Paths of the blocks, separated by commas, in their order.")
+    ] = None
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Folder or hub id, in place of the model's own tokenizer.")
+    ] = None
+    max_length: MaxLength = None
+    long: Annotated[
+        str | None,
+        typer.Option(help="Rows beyond the limit: truncate (default), skip, error or window."),
+    ] = None
+    stride: Annotated[
+        int | None, typer.Option(help="Tokens that two windows share. Default: half a window.")
+    ] = None
+    special_tokens: SpecialTokens = None
+    max_tokens: Annotated[
+        int | None, typer.Option(help="Rows of --pool token at most. Default: 20,000.")
+    ] = None
+    token_rule: Annotated[
+        str | None, typer.Option(help="Which tokens are rows: random (default) or first.")
+    ] = None
+    token_seed: Annotated[int | None, typer.Option(help="Seed of random tokens.")] = None
+    batch_size: Annotated[int | None, typer.Option(help="Rows per batch. Default: by tokens.")] = (
+        None
+    )
+    device: Device = None
+    dtype: Dtype = None
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, the paths of blocks one by one."""
+        given = super().given()
+        return given | {"blocks": names(self.blocks)} if self.blocks else given
+
+
+@dataclass(frozen=True)
+class View(Bundle):
+    """Pooling and hook point."""
+
+    pool: Pool = None
+    hook_point: Annotated[
+        str | None,
+        typer.Option(
+            help="residual (default); first_norm of each block; or final_norm put on every layer; "
+            "of run several, as of --pool."
+        ),
+    ] = None
+
+    def several(self) -> dict[str, Any]:
+        """Return ``pools`` and ``hook_points`` if one of them names several, else nothing."""
+        asked = {f"{name}s": names(text) for name, text in self.given().items()}
+        return asked if any(len(found) > 1 for found in asked.values()) else {}
+
+
+@dataclass(frozen=True)
+class Checkpoints(Bundle):
+    """Which checkpoints of a training run."""
+
+    axis: Annotated[
+        Literal["step", "tokens"] | None,
+        typer.Option(help="Which number of the names orders checkpoints. Default: step."),
+    ] = None
+    max_checkpoints: Annotated[
+        int | None,
+        typer.Option(help="Checkpoints at most, spread on the logarithm of the axis."),
+    ] = None
+
+
+@dataclass(frozen=True)
+class Kept(Bundle):
+    """What a training run leaves."""
+
+    keep: Annotated[
+        Literal["auto", "profile", "states", "weights"] | None,
+        typer.Option(help="What is left of a measured checkpoint; auto: states of local ones."),
+    ] = None
+
+
+def row_limit(text: str) -> int | Literal["all"]:
+    """Return what ``--max-samples`` asks for."""
+    if text == "all":
+        return "all"
     if not text.isdecimal():
         raise InputError(f"--max-samples is {text!r}; give a whole number or 'all'.")
     return int(text)
 
 
-def forward(
-    pool: str,
-    max_length: int | None,
-    long: str,
-    special_tokens: bool,
-    batch_size: int | None,
-    device: str,
-    dtype: str | None,
-) -> dict[str, Any]:
-    """Gather the options of the forward pass as keyword arguments."""
-    return {
-        "pool": pool,
-        "max_length": max_length,
-        "long": long,
-        "special_tokens": special_tokens,
-        "batch_size": batch_size,
-        "device": device,
-        "dtype": dtype,
-    }
+def names(text: str) -> list[str]:
+    """Return names that are separated by commas."""
+    return [name.strip() for name in text.split(",")]

@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from layergeom.api import ProfileResult
+    from layergeom.states.views import View
     from layergeom.tasks.dynamics import Dynamics
 
 
@@ -25,8 +27,6 @@ def leave(
     command: str | None = None,
 ) -> None:
     """Write everything that a run leaves, and print it."""
-    from dataclasses import asdict
-
     from layergeom.geometry import has_kernel
     from layergeom.show.run_folder import write_run
     from layergeom.tasks.environment import kernel_line
@@ -34,9 +34,9 @@ def leave(
     if not has_kernel():
         typer.echo(f"layergeom: neighbours: {kernel_line()}.", err=True)
     reading = profile.reading
-    paths = write_run(out, profile, reading, dynamics, command or _command())
+    paths = write_run(out, profile, reading, dynamics, command or command_line())
     if as_json:
-        content = {"profile": json.loads(profile.to_json()), "reading": asdict(reading)}
+        content = _facts(profile)
         if dynamics is not None:
             content["dynamics"] = _dynamics_json(dynamics)
         print_json(content | {"files": [str(path) for path in paths]})
@@ -52,6 +52,28 @@ def leave(
         lines.append(f"Training: {dynamics.turning_point}")
     lines += [f"Warning: {warning}" for warning in profile.warnings]
     typer.echo("\n" + "\n".join(lines) + "\n\nWritten:\n" + "\n".join(f"  {p}" for p in paths))
+
+
+def leave_views(profiles: dict[View, ProfileResult], out: Path, as_json: bool) -> None:
+    """Write what a run of several views leaves, each in its folder, and print them."""
+    from layergeom.show.run_folder import write_run
+
+    facts = {}
+    for view, profile in profiles.items():
+        place = out / view.name
+        if not as_json:
+            typer.echo(f"{view.name}\n")
+            leave(profile, place, as_json)
+            typer.echo("")
+            continue
+        paths = write_run(place, profile, profile.reading, None, command_line())
+        facts[view.name] = _facts(profile) | {"files": [str(path) for path in paths]}
+    if as_json:
+        print_json({"views": facts})
+
+
+def _facts(profile: ProfileResult) -> dict[str, Any]:
+    return {"profile": json.loads(profile.to_json()), "reading": asdict(profile.reading)}
 
 
 def _dynamics_json(dynamics: Dynamics) -> dict[str, Any]:
@@ -79,7 +101,8 @@ def _without_nan(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def _command() -> str:
+def command_line() -> str:
+    """Return the command as it was typed, quoted for a shell."""
     return shlex.join(["layergeom", *sys.argv[1:]])
 
 

@@ -7,36 +7,24 @@ from typing import Annotated, Any
 
 import typer
 
-from layergeom.cli.app import app
+from layergeom.cli.bundles import command
 from layergeom.cli.options import (
     AsJson,
-    BatchSize,
-    Device,
-    Dtype,
-    ExcludeFrom,
-    GroupsFrom,
-    HookPoint,
+    ForwardPass,
     K,
-    LabelsFrom,
-    Long,
-    MaxLength,
-    MaxSamples,
     Out,
-    Part,
-    Pool,
+    ProtocolName,
+    Reading,
     Revision,
     Seed,
-    SpecialTokens,
-    Split,
-    TextColumn,
-    forward,
-    row_limit,
+    View,
+    names,
 )
-from layergeom.cli.printing import leave, print_json, progress_bar
+from layergeom.cli.printing import leave, leave_views, print_json, progress_bar
 from layergeom.errors import InputError
 
 
-@app.command()
+@command
 def demo(out: Out = Path("layergeom-demo"), as_json: AsJson = False) -> None:
     """Profile the embedded model: an image GPT over scikit-learn's digits, and its training."""
     from layergeom.api import ProfileResult
@@ -47,8 +35,11 @@ def demo(out: Out = Path("layergeom-demo"), as_json: AsJson = False) -> None:
     leave(ProfileResult.of(profile), out, as_json, training, "layergeom demo")
 
 
-@app.command()
+@command
 def run(
+    reading: Reading,
+    view: View,
+    forward: ForwardPass,
     model: Annotated[str | None, typer.Argument(help="Hub id or local folder.")] = None,
     data: Annotated[
         str | None,
@@ -60,59 +51,41 @@ def run(
         str | None, typer.Option(help="Stored hidden states in place of MODEL and DATA.")
     ] = None,
     out: Out = Path("layergeom-run"),
-    labels: LabelsFrom = None,
-    exclude: ExcludeFrom = None,
-    groups: GroupsFrom = None,
-    split: Split = None,
-    text_column: TextColumn = None,
-    pool: Pool = "auto",
-    hook_point: HookPoint = "residual",
-    part: Part = None,
-    max_samples: MaxSamples = None,
-    max_length: MaxLength = None,
-    long: Long = "truncate",
-    special_tokens: SpecialTokens = False,
-    k: K = 30,
+    protocol: ProtocolName = None,
+    layers: Annotated[
+        str | None, typer.Option(help="Only these (block_3,block_5); later blocks are not run.")
+    ] = None,
+    k: K = None,
     seed: Seed = 0,
-    batch_size: BatchSize = None,
-    device: Device = "auto",
-    dtype: Dtype = None,
     revision: Revision = None,
     as_json: AsJson = False,
 ) -> None:
     """Profile MODEL on DATA, or stored states; the same command computes only what is missing."""
     from layergeom import api
 
-    asked = {
-        "text_column": text_column,
-        "split": split,
-        "max_samples": row_limit(max_samples),
-        "revision": revision,
-        "part": part,
-        "hook_point": hook_point,
-        **forward(pool, max_length, long, special_tokens, batch_size, device, dtype),
-    }
+    chosen = names(layers) if layers else None
+    asked = {"protocol": protocol, "layers": chosen, "k": k, "revision": revision}
+    options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    options |= reading.given() | forward.given() | {"seed": seed, "folder": out}
     if states is None:
-        source = {"model": _needed(model, "MODEL"), "data": _needed(data, "DATA"), **asked}
-    elif model is not None:
-        raise InputError("give MODEL and DATA, or --states DIR, but not both.")
+        options |= {"model": _needed(model, "MODEL"), "data": _needed(data, "DATA")}
+    elif model is None:
+        options |= {"model": states}
     else:
-        source = {"model": states, **_unusual(asked)}  # refused there, if any
+        raise InputError("give MODEL and DATA, or --states DIR, but not both.")
+    several = view.several() if states is None else {}
     with progress_bar() as progress:
-        result = api.profile(
-            **source,
-            labels=labels,
-            exclude=exclude,
-            groups=groups,
-            k=k,
-            seed=seed,
-            folder=out,
-            progress=progress,
-        )
-    leave(result, out, as_json)
+        if several:
+            views = api.profile_views(progress=progress, **several, **options)
+        else:
+            result = api.profile(progress=progress, **view.given(), **options)
+    if several:
+        leave_views(views, out, as_json)
+    else:
+        leave(result, out, as_json)
 
 
-@app.command()
+@command
 def report(
     run_folder: Annotated[Path, typer.Argument(help="Folder with a profile.json, or the file.")],
     out: Annotated[
@@ -127,7 +100,7 @@ def report(
     leave(api.load(run_folder), place if out is None else out, as_json)
 
 
-@app.command()
+@command
 def recommend(
     run_folder: Annotated[Path, typer.Argument(help="Folder with a profile.json, or the file.")],
     as_json: AsJson = False,
@@ -145,7 +118,7 @@ def recommend(
         typer.echo("\n".join(reading_lines(reading)))
 
 
-@app.command()
+@command
 def check(as_json: AsJson = False) -> None:
     """Say what this installation has: versions, threads, neighbour kernel, devices."""
     from layergeom.tasks.environment import environment
@@ -165,14 +138,3 @@ def _needed(value: str | None, name: str) -> str:
             "(layergeom demo needs neither)."
         )
     return value
-
-
-def _unusual(asked: dict[str, Any]) -> dict[str, Any]:
-    usual = {
-        "pool": "auto",
-        "hook_point": "residual",
-        "long": "truncate",
-        "special_tokens": False,
-        "device": "auto",
-    }
-    return {name: value for name, value in asked.items() if value != usual.get(name)}

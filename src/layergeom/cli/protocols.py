@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from layergeom.cli.app import app
+from layergeom.cli.bundles import command
 from layergeom.cli.options import AsJson
 from layergeom.cli.printing import print_json
 
 
-@app.command()
+@command
 def protocols(
     name: Annotated[str | None, typer.Argument(help="One protocol, in full.")] = None,
     as_json: AsJson = False,
@@ -28,7 +28,7 @@ def protocols(
     typer.echo("\n".join(protocol_list(chosen) if name is None else protocol_lines(chosen[0])))
 
 
-@app.command()
+@command
 def claims(
     run_folders: Annotated[
         list[Path],
@@ -45,7 +45,11 @@ def claims(
         typer.Option(help="The same run with other k, hook point or pooling; may be repeated."),
     ] = None,
     evaluation: Annotated[
-        Path | None, typer.Option(help="Table of layer, value, error: your own measure per layer.")
+        str | None,
+        typer.Option(
+            help="Your own measure: a table of layer, value, error, or FILE:SCORE, where FILE is "
+            "what evaluate --json printed."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

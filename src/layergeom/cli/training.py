@@ -6,89 +6,52 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from layergeom.cli.app import app
+from layergeom.cli.bundles import command
 from layergeom.cli.options import (
     AsJson,
-    BatchSize,
-    Device,
-    Dtype,
-    ExcludeFrom,
+    Checkpoints,
+    ForwardPass,
     K,
-    LabelsFrom,
-    Long,
-    MaxLength,
-    MaxSamples,
+    Kept,
     Out,
-    Pool,
+    ProtocolName,
+    Reading,
+    Revisions,
     Seed,
-    TextColumn,
-    forward,
-    row_limit,
+    View,
 )
 from layergeom.cli.printing import leave, progress_bar
 
-Revisions = Annotated[
-    str | None, typer.Option(help="Names or patterns ('step*'), separated by commas.")
-]
-CountedAxis = Annotated[
-    Literal["step", "tokens"], typer.Option(help="Which number of the names orders checkpoints.")
-]
-MaxCheckpoints = Annotated[
-    int | None, typer.Option(help="Checkpoints at most, spread on the logarithm of the axis.")
-]
-KeptPart = Annotated[
-    Literal["auto", "profile", "states", "weights"],
-    typer.Option(help="What is left of a measured checkpoint; auto: states of local ones."),
-]
 
-
-@app.command()
+@command
 def dynamics(
     model: Annotated[str, typer.Argument(help="Folder of checkpoints, or hub id.")],
     data: Annotated[str, typer.Argument(help="As for run.")],
+    checkpoints: Checkpoints,
+    kept: Kept,
+    reading: Reading,
+    view: View,
+    forward: ForwardPass,
     revisions: Revisions = None,
-    axis: CountedAxis = "step",
-    max_checkpoints: MaxCheckpoints = None,
-    keep: KeptPart = "auto",
     out: Out = Path("layergeom-dynamics"),
-    labels: LabelsFrom = None,
-    exclude: ExcludeFrom = None,
-    text_column: TextColumn = None,
-    pool: Pool = "auto",
-    max_samples: MaxSamples = None,
-    max_length: MaxLength = None,
-    long: Long = "truncate",
-    k: K = 30,
+    protocol: ProtocolName = None,
+    k: K = None,
     seed: Seed = 0,
-    batch_size: BatchSize = None,
-    device: Device = "auto",
-    dtype: Dtype = None,
     as_json: AsJson = False,
 ) -> None:
     """Profile the checkpoints of a training run on the same data; the report is of the last one."""
     from layergeom import api
 
+    options: dict[str, Any] = {"protocol": protocol, "k": k, "seed": seed, "folder": out}
+    for bundle in (checkpoints, kept, reading, view, forward):
+        options |= bundle.given()
     with told_on_stderr(), progress_bar() as progress:
         found = api.dynamics(
-            model,
-            data,
-            revisions=revision_names(revisions),
-            axis=axis,
-            max_checkpoints=max_checkpoints,
-            keep=keep,
-            labels=labels,
-            exclude=exclude,
-            text_column=text_column,
-            max_samples=row_limit(max_samples),
-            k=k,
-            seed=seed,
-            folder=out,
-            progress=progress,
-            **forward(pool, max_length, long, False, batch_size, device, dtype),
+            model, data, revisions=revision_names(revisions), progress=progress, **options
         )
     leave(api.ProfileResult.of(found.profiles[-1]), out, as_json, found)
     if not as_json and found.peak is not None:

@@ -77,7 +77,7 @@ def settle(
     asked_groups: IntArray | None = None,
 ) -> None:
     """Write the rows ``todo`` of ``found``: of ``asked`` if it is given, else of ``X`` itself."""
-    cloud, k = _Cloud(X, groups, asked, asked_groups), found.indices.shape[1]
+    cloud, k = Cloud(X, groups, asked, asked_groups), found.indices.shape[1]
     for dtype, spare in ((np.float32, 8 + k // 8), (np.float64, 24 + 2 * k)):
         if len(todo) > FEW:
             todo = _pass(cloud, np.dtype(dtype), todo, k + spare, found, progress)
@@ -89,7 +89,7 @@ def settle(
             progress(row + 1, len(cloud.asked))
 
 
-class _Cloud:
+class Cloud:
     """The points and who asks for them, shifted and scaled so that no square overflows."""
 
     def __init__(
@@ -107,6 +107,7 @@ class _Cloud:
         self.centre = centre(X, self.scale)
 
     def centred(self, rows: Points) -> FloatArray:
+        """Rows in float64, shifted and scaled."""
         centred: FloatArray = rows.astype(np.float64)
         centred /= self.scale
         centred -= self.centre
@@ -127,6 +128,7 @@ class _Cloud:
         return np.sqrt(squared) if squared.min(initial=1.0) > TINIEST else _lengths(difference)
 
     def admissible(self, row: int) -> IntArray:
+        """Points that may be neighbours of a row that asks: neither itself nor of its group."""
         keep = np.ones(len(self.X), dtype=bool)
         if self.groups is not None and self.asked_groups is not None:
             keep = self.groups != self.asked_groups[row]
@@ -142,10 +144,10 @@ def _lengths(rows: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.einsum("ij,ij->i", rows, rows)) * size)
 
 
-class _Products:
+class Products:
     """Lower bounds of squared distances from matrix products in one working precision."""
 
-    def __init__(self, cloud: _Cloud, dtype: np.dtype[np.floating]) -> None:
+    def __init__(self, cloud: Cloud, dtype: np.dtype[np.floating]) -> None:
         n, width = cloud.X.shape
         self.cloud, self.dtype = cloud, dtype
         self.Y = np.empty((n, width), dtype=dtype)
@@ -190,7 +192,7 @@ def _blocks(rows: IntArray, Y: Rows) -> Iterator[IntArray]:
 
 
 def _pass(
-    cloud: _Cloud,
+    cloud: Cloud,
     dtype: np.dtype[np.floating],
     todo: IntArray,
     m: int,
@@ -198,7 +200,7 @@ def _pass(
     progress: Progress | None,
 ) -> IntArray:
     """Settle the rows that ``m`` candidates prove; return the others."""
-    products, left = _Products(cloud, dtype), []
+    products, left = Products(cloud, dtype), []
     for rows in _blocks(todo, products.Y):
         bounded = zip(rows.tolist(), products.lower(rows), products.own(rows), strict=True)
         for row, bounds, own in bounded:
@@ -295,7 +297,7 @@ def squared_distances(X: Points, queries: IntArray) -> Iterator[tuple[IntArray, 
 
     By float64 products: errors are about 1e-12 of the squared norms, below 0 too.
     """
-    products = _Products(_Cloud(X, None), np.dtype(np.float64))
+    products = Products(Cloud(X, None), np.dtype(np.float64))
     norms = np.einsum("ij,ij->i", products.Y, products.Y)
     for rows in _blocks(queries, products.Y):
         squared = norms[rows][:, None] + norms[None, :] - 2 * (products.Y[rows] @ products.Y.T)

@@ -10,7 +10,7 @@ import numpy as np
 from layergeom import arrays
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import InputError
-from layergeom.geometry._plain import _Cloud, _Products
+from layergeom.geometry._plain import Cloud, Products
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, row_adjacency, standard_error
 
@@ -86,7 +86,7 @@ def information_imbalance(
         raise InputError(f"the graph has {graph.n} rows but X has {n}; both must be the same rows.")
     neighbors = _listed(graph, k)
     rows = _drawn(n, queries, seed)
-    cloud = _Cloud(points, None)
+    cloud = Cloud(points, None)
     ranks = np.concatenate(list(_ranks(cloud, rows, neighbors[rows])))
     scaled = 2 / n * ranks.mean(axis=1)
     value = 2 * float(ranks.sum()) / (n * ranks.size)
@@ -115,9 +115,9 @@ def _drawn(n: int, queries: int | None, seed: int) -> IntArray:
     return np.sort(np.random.default_rng(seed).choice(n, chosen, replace=False))
 
 
-def _ranks(cloud: _Cloud, rows: IntArray, neighbors: IntArray) -> Iterator[IntArray]:
+def _ranks(cloud: Cloud, rows: IntArray, neighbors: IntArray) -> Iterator[IntArray]:
     """Ranks of the given neighbours of ``rows`` among all other rows, block by block."""
-    products = _Products(cloud, np.dtype(np.float64))
+    products = Products(cloud, np.dtype(np.float64))
     norms = np.einsum("ij,ij->i", products.Y, products.Y)
     gaps = 2 * (norms - 2 * np.asarray(products.half, dtype=np.float64))
     step = max(1, BLOCK_ENTRIES // len(norms))
@@ -136,7 +136,7 @@ def _ranks(cloud: _Cloud, rows: IntArray, neighbors: IntArray) -> Iterator[IntAr
 
 
 def _row_ranks(
-    cloud: _Cloud, row: int, listed: IntArray, lower: FloatArray, upper: FloatArray
+    cloud: Cloud, row: int, listed: IntArray, lower: FloatArray, upper: FloatArray
 ) -> list[int]:
     """Ranks of one row's neighbours; ``lower`` and ``upper`` bound its squared distances."""
     distances = cloud.distances(row, listed)

@@ -117,10 +117,23 @@ def anisotropy_growth_claim(training: Training | None = None) -> Claim:
 
 def _rows(profiles: Sequence[Profile], name: str) -> tuple[FloatArray, FloatArray]:
     """Values and errors, (checkpoints, layers), of the layers that every checkpoint has."""
+    along = layers_along(profiles, name)
+    values = np.array([p[name].values[along] for p in profiles])
+    return values, np.array([p[name].errors[along] for p in profiles])
+
+
+def layers_along(profiles: Sequence[Profile], name: str = "dimension") -> list[int]:
+    """Return the places of the layers along the depth that have a quantity in every profile.
+
+    Parameters
+    ----------
+    profiles : sequence of Profile
+        With the same layers.
+    name : str
+        The quantity.
+    """
     values = np.array([p[name].values for p in profiles])
-    errors = np.array([p[name].errors for p in profiles])
-    along = [i for i in profiles[0].blocks if np.isfinite(values[:, i]).all()]
-    return values[:, along], errors[:, along]
+    return [i for i in profiles[0].blocks if np.isfinite(values[:, i]).all()]
 
 
 def layer_means(profiles: Sequence[Profile]) -> Curve | None:
@@ -132,12 +145,12 @@ def layer_means(profiles: Sequence[Profile]) -> Curve | None:
         One value per profile; its error by the covariance of the layers. None if no layer has a
         dimension in all of them.
     """
-    values = np.array([p.dimension.values for p in profiles])
-    along = [i for i in profiles[0].blocks if np.isfinite(values[:, i]).all()]
+    along = layers_along(profiles)
     if not along:
         return None
+    values = np.array([p.dimension.values[along] for p in profiles])
     variances = [p.covariance["dimension"][np.ix_(along, along)].mean() for p in profiles]
-    return Curve("mean_dimension", values[:, along].mean(axis=1), np.sqrt(variances))
+    return Curve("mean_dimension", values.mean(axis=1), np.sqrt(variances))
 
 
 def mean_dimension_claim(training: Training | None = None) -> Claim:

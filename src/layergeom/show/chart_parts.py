@@ -121,6 +121,53 @@ def layer_x(profile: Profile, field: str = "position") -> Any:
     return alt.X(f"{field}:Q", axis=axis, scale=scale)
 
 
+def map_cells(
+    rows: list[Row],
+    names: tuple[list[str], list[str]],
+    titles: tuple[str, str],
+    value: tuple[str, list[float] | None],
+) -> list[Any]:
+    """Return the coloured cells of a map between two sets of layers.
+
+    Parameters
+    ----------
+    rows : list of dict
+        One per cell: ``position`` across, ``other`` upwards, ``value``; the rest are its tooltip.
+    names, titles : pair of list of str, pair of str
+        Tick labels and titles of the axes, across and upwards.
+    value : pair of str and list of float or None
+        Title of the colours, and the two ends of their scale; None fits them to the values.
+    """
+    import altair as alt
+
+    pick = alt.selection_point(
+        name="pick", fields=["position"], on="pointerover", clear="pointerout"
+    )
+    across, up = (_named_axis(*axis) for axis in zip(names, titles, strict=True))
+    scale = alt.Scale(scheme="cividis", **({} if value[1] is None else {"domain": value[1]}))
+    fields = [f for f in rows[0] if f not in ("position", "other", "value")]
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        x=alt.X("position:O", axis=across, sort=None),
+        y=alt.Y("other:O", axis=up, sort="descending"),
+    )
+    marked = alt.condition("datum.position === hovered", alt.value("#ffffff"), alt.value(None))
+    cells = base.mark_rect(strokeWidth=1.2).encode(
+        stroke=marked,
+        color=alt.Color("value:Q", scale=scale, legend=alt.Legend(title=value[0])),
+        tooltip=[alt.Tooltip(field=f, type="nominal", title=f) for f in fields],
+    )
+    return [cells.add_params(pick)]
+
+
+def _named_axis(labels: list[str], title: str) -> Any:
+    import altair as alt
+
+    return alt.Axis(
+        values=ticks(len(labels), most=13), labelExpr=f"{json.dumps(labels)}[datum.value]",
+        title=title, labelLimit=90, labelAngle=0, labelOverlap="greedy",
+    )  # fmt: skip
+
+
 def nearest_tooltip() -> Any:
     """Return the tooltip of a mark that is found by the nearest point: its row's ``tip``.
 

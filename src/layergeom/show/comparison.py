@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layergeom.show.atomic import replace_file
 from layergeom.show.cells import visible
@@ -23,8 +23,8 @@ from layergeom.show.comparison_tables import (
     profiles_csv,
     similarities_csv,
 )
+from layergeom.show.page import dotted, page_html
 from layergeom.show.published import PublishedCurve
-from layergeom.show.report import _HERE, _drawing_code, _figure, _flat, _Script, script_json
 
 if TYPE_CHECKING:
     from layergeom.tasks.compare import Comparison
@@ -85,18 +85,8 @@ def comparison_page(
     The page's policy forbids every request and every script but the inline ones; it holds numbers
     and names, never the data's texts.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    charts = comparison_charts(comparison, published)
     sentence, *statements = comparison_lines(comparison)
-    page = {
+    facts = {
         "title": " · ".join(visible(run, 60) for run in comparison.runs),
         "facts": [
             f"{len(comparison.runs)} models", f"{comparison.rows:,} samples", f"k = {comparison.k}",
@@ -104,13 +94,11 @@ def comparison_page(
         "sentence": sentence,
         "statements": [*statements, *_sources(published)],
         "warnings": [visible(text) for text in comparison.warnings],
-        "charts": [_figure(chart) for chart in charts],
         "tables": comparison_tables(comparison),
         "command": visible(command),
-        "provenance": list(_flat(comparison.provenance)),
-        **_code({"charts": {chart.key: chart.spec for chart in charts}}),
+        "provenance": list(dotted(comparison.provenance)),
     }  # fmt: skip
-    return environment.get_template("comparison.html").render(page=page)
+    return page_html("comparison", facts, comparison_charts(comparison, published))
 
 
 def _sources(published: Sequence[PublishedCurve]) -> list[str]:
@@ -118,18 +106,3 @@ def _sources(published: Sequence[PublishedCurve]) -> list[str]:
         visible(f"Published {curve.quantity}, {curve.label}: {curve.source}.")
         for curve in published
     ]
-
-
-def _code(data: dict[str, Any]) -> dict[str, Any]:
-    """Return styles, scripts and data: the only parts that are not escaped by the template."""
-    from markupsafe import Markup
-
-    bundle = _Script(_drawing_code())
-    script = _Script((_HERE / "comparison.js").read_text("utf-8"))
-    return {
-        "style": Markup((_HERE / "report.css").read_text("utf-8")),  # noqa: S704
-        "bundle": Markup(bundle.text),  # noqa: S704
-        "script": Markup(script.text),  # noqa: S704
-        "hashes": Markup(f"{bundle.hash} {script.hash}"),  # noqa: S704
-        "data": Markup(script_json(data)),  # noqa: S704
-    }

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from layergeom.show.cells import number, visible, with_error
-from layergeom.show.chart_parts import BAND, Chart, Row, finished, number_or_none
+from layergeom.show.chart_parts import BAND, Chart, Row, finished, map_cells, number_or_none
 from layergeom.show.comparison_figures import (
     SIMILARITY,
     depth_quantities,
@@ -18,7 +18,6 @@ from layergeom.show.comparison_figures import (
 from layergeom.show.depth_figures import COLOURS, DepthCurve, curve_of
 from layergeom.show.figure_style import Z
 from layergeom.show.layer_axis import BLUE, GREY, ORANGE, tick_labels
-from layergeom.show.map_charts import _heat
 from layergeom.show.published import PublishedCurve, curves_behind
 from layergeom.show.quantities import quantity as words_of
 
@@ -106,7 +105,7 @@ def _map(comparison: Comparison, found: CrossMap) -> Chart:
         for j, b in enumerate(across.layers)
     ]
     first, second = (visible(name, 40) for name in found.runs)
-    cells = _heat(
+    cells = map_cells(
         rows,
         (tick_labels(across), tick_labels(upwards)),
         (f"layer of {second}", f"layer of {first}"),

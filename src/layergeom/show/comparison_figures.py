@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from layergeom.show.atomic import replace_file
 from layergeom.show.depth_figures import along_depth, curve_of
+from layergeom.show.figure_files import write_figures
 from layergeom.show.figure_style import Z, canvas, legend, literal, style
-from layergeom.show.figures import _FORMATS, _rendered
 from layergeom.show.layer_axis import BLUE, ORANGE, tick_labels, ticks
 from layergeom.show.published import PublishedCurve, curves_behind
 
@@ -104,14 +103,7 @@ def save_comparison_figures(
     comparison: Comparison, folder: Path, published: Sequence[PublishedCurve] = ()
 ) -> tuple[Path, ...]:
     """Write every figure as pdf, svg and png; equal comparisons give equal files."""
-    written = []
-    for name, draw in _drawings(comparison, published).items():
-        figure = draw()
-        written += [
-            replace_file(folder / f"{name}.{extension}", _rendered(figure, extension))
-            for extension in _FORMATS
-        ]
-    return tuple(written)
+    return write_figures(folder, _drawings(comparison, published))
 
 
 def _drawings(

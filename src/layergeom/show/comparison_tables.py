@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from layergeom.profiles import _plain
+from layergeom.profiles import plain
 from layergeom.show.cells import UNKNOWN, number, visible, with_error
 from layergeom.show.comparison_figures import SIMILARITY, depth_quantities, profile_of
 from layergeom.show.quantities import quantity as words_of
 from layergeom.show.report_tables import Table
-from layergeom.show.table import _csv_cell
+from layergeom.show.table import csv_text
 
 if TYPE_CHECKING:
     from rich.table import Table as TerminalTable
@@ -119,7 +117,7 @@ def profiles_csv(comparison: Comparison) -> str:
     rows: list[dict[str, Any]] = []
     for run, profile in zip(comparison.runs, comparison.profiles, strict=True):
         rows += [{"model": run, **row} for row in profile.rows()]
-    return _csv(rows)
+    return csv_text(rows)
 
 
 def similarities_csv(comparison: Comparison) -> str:
@@ -133,17 +131,7 @@ def similarities_csv(comparison: Comparison) -> str:
                 values = {"value": float(found.values[i, j]), "error": float(found.errors[i, j])}
                 row = {**facts, "layer": key, "other_layer": other, **values}
                 rows.append({**row, "chance": found.chance, "rows": found.rows})
-    return _csv(rows)
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Return rows as CSV; a column that a row lacks is empty there."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_csv_cell(row.get(name)) for name in columns] for row in rows)
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def comparison_facts(comparison: Comparison) -> dict[str, Any]:
@@ -160,7 +148,7 @@ def comparison_facts(comparison: Comparison) -> dict[str, Any]:
             for name, trend in zip(("peak", "plateau"), comparison.trends, strict=True)
         },
     }
-    facts: dict[str, Any] = _plain({"schema": 1, **parts})
+    facts: dict[str, Any] = plain({"schema": 1, **parts})
     return facts
 
 

@@ -5,14 +5,13 @@ Every function draws into ``ax`` or, without it, into a new figure, and returns 
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from layergeom.show.atomic import replace_file
+from layergeom.show.figure_files import write_figures
 from layergeom.show.figure_style import Z, canvas, curve, layer_axis, legend, literal, style
 from layergeom.show.layer_axis import (
     BLUE,
@@ -40,12 +39,6 @@ __all__ = [
     "anisotropy", "dimension", "dynamics_map", "mean_dimension", "overlap", "overlap_map", "rank",
     "save_figures", "scales",
 ]  # fmt: skip
-
-_FORMATS: dict[str, dict[str, None]] = {
-    "pdf": {"CreationDate": None},
-    "svg": {"Date": None},
-    "png": {"Software": None},
-}
 
 
 def dimension(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
@@ -221,13 +214,7 @@ def save_figures(
         ``<figure>.pdf``, ``.svg``, ``.png`` for each figure that the profile has numbers for.
         Text stays text in pdf and svg. About a second per figure.
     """
-    written = []
-    for name, draw in _drawings(profile, reading, dynamics).items():
-        figure = draw()
-        for extension in _FORMATS:
-            path = Path(folder) / f"{name}.{extension}"
-            written.append(replace_file(path, _rendered(figure, extension)))
-    return tuple(written)
+    return write_figures(folder, _drawings(profile, reading, dynamics))
 
 
 def _drawings(
@@ -261,11 +248,3 @@ def _dynamics_drawings(dynamics: Dynamics) -> dict[str, Callable[[], Figure]]:
         for name in dynamics_names(dynamics)
     }
     return drawn | {"dynamics_mean_dimension": lambda: mean_dimension(dynamics)}
-
-
-def _rendered(figure: Figure, extension: str) -> bytes:
-    file = io.BytesIO()
-    with style():
-        figure.savefig(file, format=extension, dpi=200, metadata=_FORMATS[extension])
-    figure.set_layout_engine("none")  # the layout found for the first format serves the others
-    return file.getvalue()

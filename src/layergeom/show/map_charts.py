@@ -14,9 +14,10 @@ from layergeom.show.chart_parts import (
     finished,
     label,
     layer_x,
+    map_cells,
     number_or_none,
 )
-from layergeom.show.layer_axis import BLUE, TINTS, tick_labels, ticks
+from layergeom.show.layer_axis import BLUE, TINTS, tick_labels
 from layergeom.show.over_training import (
     TO_FINAL,
     dynamics_axis,
@@ -50,7 +51,7 @@ def overlap_chart(profile: Profile) -> Chart:
         for j, b in enumerate(profile.layers)
     ]
     names = tick_labels(profile)
-    spec = _heat(rows, (names, names), ("layer", "layer"), ("overlap", [0, 1]))
+    spec = map_cells(rows, (names, names), ("layer", "layer"), ("overlap", [0, 1]))
     title = "Overlap between layers"
     chance = number(float(layer_map.chance), 2)
     caption = f"The share of neighbours that two layers have in common; chance is {chance}."
@@ -58,44 +59,6 @@ def overlap_chart(profile: Profile) -> Chart:
         "overlap_map", title, caption, label(title, profile), ("overlap",),
         finished(spec, height=340),
     )  # fmt: skip
-
-
-def _heat(
-    rows: list[Row],
-    names: tuple[list[str], list[str]],
-    titles: tuple[str, str],
-    value: tuple[str, list[float] | None],
-) -> list[Any]:
-    """Return the cells of a map: ``position`` across, ``other`` upwards."""
-    import altair as alt
-
-    pick = alt.selection_point(
-        name="pick", fields=["position"], on="pointerover", clear="pointerout"
-    )
-    across, up = (
-        alt.Axis(
-            values=ticks(len(labels), most=13),
-            labelExpr=f"{json.dumps(labels)}[datum.value]",
-            title=title,
-            labelLimit=90,
-            labelAngle=0,
-            labelOverlap="greedy",
-        )
-        for labels, title in zip(names, titles, strict=True)
-    )
-    scale = alt.Scale(scheme="cividis", **({} if value[1] is None else {"domain": value[1]}))
-    fields = [f for f in rows[0] if f not in ("position", "other", "value")]
-    base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("position:O", axis=across, sort=None),
-        y=alt.Y("other:O", axis=up, sort="descending"),
-    )
-    marked = alt.condition("datum.position === hovered", alt.value("#ffffff"), alt.value(None))
-    cells = base.mark_rect(strokeWidth=1.2).encode(
-        stroke=marked,
-        color=alt.Color("value:Q", scale=scale, legend=alt.Legend(title=value[0])),
-        tooltip=[alt.Tooltip(field=f, type="nominal", title=f) for f in fields],
-    )
-    return [cells.add_params(pick)]
 
 
 def dynamics_charts(dynamics: Dynamics) -> list[Chart]:

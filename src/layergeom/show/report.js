@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
+  const {data, views: promised} = window.page;
   const views = [];
   const slider = document.getElementById("place");
   const readout = document.getElementById("readout");
@@ -30,6 +30,7 @@
   }
 
   function follow(view) {
+    if (!view) return;
     views.push(view);
     if (!("pick" in view.getState({signals: () => true, data: () => false}).signals)) return;
     view.addSignalListener("pick", (_, picked) => {
@@ -38,13 +39,7 @@
     });
   }
 
-  const options = {mode: "vega-lite", ast: true, actions: false, renderer: "svg", tooltip: {theme: "light", offsetX: 18, offsetY: 14}};
-  for (const place of document.querySelectorAll("[data-chart]")) {
-    vegaEmbed(place, data.charts[place.dataset.chart], options).then(
-      (result) => follow(result.view),
-      (error) => { place.textContent = "This figure cannot be drawn here (" + error.message + "); its numbers are in the tables."; },
-    );
-  }
+  for (const view of promised) view.then(follow);
   slider.addEventListener("input", () => show(Number(slider.value)));
   slider.addEventListener("blur", () => show(-1));
   read(Number(slider.value));

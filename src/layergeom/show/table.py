@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +75,30 @@ def write_csv(path: str | Path, profile: Profile) -> Path:
     Path
         The file.
     """
-    rows = profile_rows(profile)
+    return replace_file(Path(path), csv_text(profile_rows(profile), ["layer"]))
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
+    r"""Return rows as CSV, their cells as those of ``write_csv``.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Values by column; a column that a row lacks is empty there.
+    columns : sequence of str
+        The first columns, also where no row has them; the others follow as they come.
+
+    Examples
+    --------
+    >>> csv_text([{"layer": "block_1"}, {"layer": "=1+1", "dimension": 2.5}])
+    "layer,dimension\nblock_1,\n'=1+1,2.5\n"
+    """
+    head = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(rows[0] if rows else ["layer"])
-    writer.writerows([_csv_cell(value) for value in row.values()] for row in rows)
-    return replace_file(Path(path), text.getvalue())
+    writer.writerow(head)
+    writer.writerows([_csv_cell(row.get(name)) for name in head] for row in rows)
+    return text.getvalue()
 
 
 def _csv_cell(value: object) -> str:

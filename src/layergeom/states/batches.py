@@ -10,21 +10,9 @@ import numpy as np
 
 from layergeom.arrays import BoolArray, IntArray
 from layergeom.states.sequences import Sequences
-from layergeom.states.tokenization import Limits, Padding, Wording, check_tokens, tokenize
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = [
-    "Batch",
-    "Limits",
-    "Padding",
-    "Sequences",
-    "Wording",
-    "batches",
-    "check_tokens",
-    "tokenize",
-]
 
 
 @dataclass(frozen=True, eq=False)

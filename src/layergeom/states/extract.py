@@ -27,20 +27,13 @@ from layergeom.states.views import HookPoint, View, views_of
 
 __all__ = ["Extraction", "View", "extract", "extract_views"]
 
-_SCHEMA = 3  # counts up when the same settings give other numbers
+SCHEMA = 3  # counts up when the same settings give other numbers
 
 
 def extract(
     model: Any,
     samples: Samples,
     *,
-    revision: str | None = None,
-    tokenizer: Any = None,
-    image_processor: Any = None,
-    dtype: Any = None,
-    device_map: Any = None,
-    part: Part | None = None,
-    blocks: Sequence[str] | None = None,
     store: Store | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -59,6 +52,17 @@ def extract(
         Hub id, local folder in Hugging Face's layout, or a loaded module.
     samples : Samples
         Texts, token ids or images.
+    store : Store, optional
+        Where the states are kept; a temporary folder by default.
+    progress : callable, optional
+        Called as ``progress(rows done, rows in all, what)``.
+    **options
+        The other parameters, and the fields of `Extraction`: ``pool``, ``hook_point``,
+        ``layers``, ``special_tokens``, ``max_length``, ``long``, ``stride``, ``max_unknown``,
+        ``max_tokens``, ``token_rule``, ``token_seed``, ``batch_size``, ``device``.
+
+    Other Parameters
+    ----------------
     revision : str, optional
         Branch, tag or commit of a hub id.
     tokenizer : object, str or Path, optional
@@ -73,14 +77,6 @@ def extract(
         Of a network that has several; by default the encoder of an encoder–decoder.
     blocks : sequence of str, optional
         Paths of the blocks, in the order of their calls, for a network whose blocks are not found.
-    store : Store, optional
-        Where the states are kept; a temporary folder by default.
-    progress : callable, optional
-        Called as ``progress(rows done, rows in all, what)``.
-    **options
-        The fields of `Extraction`: ``pool``, ``hook_point``, ``layers``, ``special_tokens``,
-        ``max_length``, ``long``, ``stride``, ``max_unknown``, ``max_tokens``, ``token_rule``,
-        ``token_seed``, ``batch_size``, ``device``.
 
     Returns
     -------
@@ -109,23 +105,9 @@ def extract(
     When it misleads: rows cut at ``max_length`` stand for their beginnings only, and half
     precision turns close rows into duplicates. Tokens of one row are no independent samples.
     """
-    wishes = None if dtype is None else dtype_name(dtype)
-    given = settings(dtype=wishes, **options)
-    request = _Request(
-        model,
-        samples,
-        given,
-        revision,
-        tokenizer,
-        dtype,
-        device_map,
-        part,
-        blocks,
-        progress,
-        image_processor,
-    )
-    kept = Store.temporary() if store is None else store
-    return _answered(request, {given.view: kept})[given.view]
+    request = _requested(model, samples, progress, **options)
+    view = request.options.view
+    return _answered(request, {view: Store.temporary() if store is None else store})[view]
 
 
 def extract_views(
@@ -134,13 +116,6 @@ def extract_views(
     *,
     pools: Sequence[Pooling] = ("auto",),
     hook_points: Sequence[HookPoint] = ("residual",),
-    revision: str | None = None,
-    tokenizer: Any = None,
-    image_processor: Any = None,
-    dtype: Any = None,
-    device_map: Any = None,
-    part: Part | None = None,
-    blocks: Sequence[str] | None = None,
     store: Callable[[View], Store] | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -149,7 +124,7 @@ def extract_views(
 
     Parameters
     ----------
-    model, samples, revision, tokenizer, image_processor, dtype, device_map, part, blocks, progress
+    model, samples, progress
         As for `extract`.
     pools : sequence of str
         Poolings, see `Extraction`.
@@ -159,7 +134,7 @@ def extract_views(
         Returns the store of a view, each another folder (``lambda view: Store(run / view.name)``);
         temporary folders by default.
     **options
-        The other settings of `extract`, the same for all views.
+        Those of `extract` but for ``pool`` and ``hook_point``, the same for all views.
 
     Returns
     -------
@@ -183,24 +158,10 @@ def extract_views(
     >>> views_of(["mean", "last"], ["residual"])[1].name
     'last'
     """
-    wishes = None if dtype is None else dtype_name(dtype)
     views = views_of(pools, hook_points)
     if mixed := [name for name in ("pool", "hook_point") if name in options]:
         raise InputError(f"Several views take {mixed[0]}s=[...] in place of {mixed[0]}=.")
-    given = settings(pool=views[0].pool, dtype=wishes, **options)
-    request = _Request(
-        model,
-        samples,
-        given,
-        revision,
-        tokenizer,
-        dtype,
-        device_map,
-        part,
-        blocks,
-        progress,
-        image_processor,
-    )
+    request = _requested(model, samples, progress, pool=views[0].pool, **options)
     stores = {view: Store.temporary() if store is None else store(view) for view in views}
     if len({kept.folder for kept in stores.values()}) < len(stores):
         raise InputError("Two views share a store; give each a folder of its own, as view.name.")
@@ -211,15 +172,15 @@ def extract_views(
 class _Request:
     model: Any
     samples: Samples
+    progress: Progress | None
     options: Extraction  # of all views, but for pooling and hook point
     revision: str | None
     tokenizer: Any
+    image_processor: Any
     dtype: Any
     device_map: Any
     part: Part | None
     blocks: Sequence[str] | None
-    progress: Progress | None
-    image_processor: Any = None
 
     @cached_property
     def fed(self) -> Samples:
@@ -246,7 +207,7 @@ class _Request:
         }
         content = {**self.of(view).content, **stack, **processing(self.fed)}
         return content_key(
-            "states", _SCHEMA, self.source.identity, self.samples.fingerprint, content
+            "states", SCHEMA, self.source.identity, self.samples.fingerprint, content
         )
 
     def loaded(self) -> LoadedModel:
@@ -259,6 +220,25 @@ class _Request:
             part=self.part_read,
             blocks=self.blocks,
         )
+
+
+def _requested(
+    model: Any,
+    samples: Samples,
+    progress: Progress | None,
+    *,
+    revision: str | None = None,
+    tokenizer: Any = None,
+    image_processor: Any = None,
+    dtype: Any = None,
+    device_map: Any = None,
+    part: Part | None = None,
+    blocks: Sequence[str] | None = None,
+    **options: Any,
+) -> _Request:
+    given = settings(dtype=None if dtype is None else dtype_name(dtype), **options)
+    network = (revision, tokenizer, image_processor, dtype, device_map, part, blocks)
+    return _Request(model, samples, progress, given, *network)
 
 
 def _answered(request: _Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:

@@ -188,10 +188,21 @@ def _passes(
 
 
 def token_budget(loaded: LoadedModel) -> int:
-    """Return the tokens of a batch: narrow networks fit more of them into a processor's cache."""
+    """Return the tokens of a batch on the device of the network."""
     if device_of(loaded.module).type != "cpu":
         return _BUDGET_GPU
-    return _BUDGET_CPU * min(4, max(1, _USUAL_WIDTH // loaded.width))
+    return processor_budget(loaded.width)
+
+
+def processor_budget(width: int) -> int:
+    """Return the tokens of a batch on a processor, of a network of this width.
+
+    Examples
+    --------
+    >>> processor_budget(1024), processor_budget(128)
+    (2048, 6144)
+    """
+    return _BUDGET_CPU * min(4, max(1, _USUAL_WIDTH // width))
 
 
 class _EnoughError(Exception):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from layergeom.errors import InputError, InputTypeError
 from layergeom.states.classifications import classes_at, listing
+from layergeom.states.hidden import HiddenStates
 from layergeom.states.label_files import LABEL_FILES, values_in
 from layergeom.states.lines import suffix
 from layergeom.states.tables import Table
@@ -72,6 +74,42 @@ def labels_of_rows(source: Any, ids: Sequence[str], role: str) -> RowLabels:
     return row_labels(source, Table("the hidden states", {}, len(ids)), ids, role)
 
 
+def with_labels(
+    hidden: HiddenStates, labels: Any, exclude: Any, groups: Any
+) -> tuple[HiddenStates, tuple[Labels | None, Labels | None]]:
+    """Join classes, excluded groups and groups to hidden states.
+
+    Parameters
+    ----------
+    hidden : HiddenStates
+    labels, exclude, groups : object
+        As ``source`` of :func:`labels_of_rows`; groups replace those that the states know.
+
+    Returns
+    -------
+    HiddenStates
+        With the groups, and the notes and counts of all three.
+    (labels, exclude)
+        One of each per row, or None.
+
+    Raises
+    ------
+    InputError
+        As :func:`row_labels`.
+    """
+    classes, kin, clusters = (
+        labels_of_rows(source, hidden.ids, role)
+        for source, role in ((labels, "labels"), (exclude, "exclude"), (groups, "groups"))
+    )
+    joined = replace(
+        hidden,
+        groups=whole_groups(clusters.labels) or hidden.groups,
+        warnings=(*hidden.warnings, *classes.notes, *kin.notes, *clusters.notes),
+        counts={**hidden.counts, **classes.counts, **kin.counts, **clusters.counts},
+    )
+    return joined, (classes.labels, kin.labels)
+
+
 def whole_groups(groups: Labels | None) -> tuple[str, ...] | None:
     """Return groups in which each row without one stands for itself.
 
@@ -92,7 +130,7 @@ def _named(source: str | int | Path, table: Table, ids: Sequence[str], role: str
     name = str(source)
     if not isinstance(source, Path) and (column := _column(table, name)) is not None:
         return _counted(_per_row(column, table, role), (), {}, role)
-    path, wanted = _path_and_column(name)
+    path, wanted = path_and_column(name)
     if path.is_file():
         found = values_in(path, wanted, ids, role)
         labels = _per_row(found.values, table, role, path.name)
@@ -109,8 +147,14 @@ def _column(table: Table, name: str) -> Sequence[Any] | None:
     return table.columns[name] if name in table.columns else classes_at(table, name)
 
 
-def _path_and_column(name: str) -> tuple[Path, str | None]:
-    """Split ``file:column``; a colon may also belong to the file's own name."""
+def path_and_column(name: str) -> tuple[Path, str | None]:
+    """Split ``file:column``; a colon may also belong to the file's own name.
+
+    Examples
+    --------
+    >>> path_and_column("no/table.tsv:topic")[1]
+    'topic'
+    """
     head, colon, column = name.rpartition(":")
     if colon and not Path(name).is_file() and (Path(head).is_file() or suffix(Path(head))):
         return Path(head), column

@@ -94,6 +94,11 @@ class LoadedModel:
         return self.anatomy.widths[len(self.anatomy.widths) - 1]
 
     @property
+    def parameters(self) -> int:
+        """Number of parameters of this network, without a head; shared ones count once."""
+        return sum(weights.numel() for weights in self.module.parameters())
+
+    @property
     def dtype(self) -> str:
         """Numbers the network computes in, such as ``float32``."""
         first = next((p for p in self.module.parameters() if p.is_floating_point()), None)

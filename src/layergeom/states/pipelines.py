@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Step = Callable[["torch.Tensor"], "torch.Tensor"]
 
-_MODES: dict[str, Mode] = {
+MODES: dict[str, Mode] = {  # the poolings by that library's names
     "cls": "first",
     "max": "max",
     "mean": "mean",
@@ -156,12 +156,12 @@ def _modes(config: dict[str, Any], folder: Path) -> tuple[Mode, ...]:
     if given is None:
         given = [mode for flag, mode in _FLAGS.items() if config.get(flag)] or ["mean"]
     modes = [given] if isinstance(given, str) else list(given)
-    if unknown := [mode for mode in modes if mode not in _MODES]:
+    if unknown := [mode for mode in modes if mode not in MODES]:
         raise InputError(
             f"The pooling {unknown[0]!r} of {folder} is not understood; choose one yourself "
             "(pool='mean')."
         )
-    return tuple(_MODES[mode] for mode in modes)
+    return tuple(MODES[mode] for mode in modes)
 
 
 def _transformer_facts(folder: Path) -> dict[str, Any]:

@@ -23,6 +23,7 @@ def provenance(feed: Feed, samples: Samples) -> dict[str, Any]:
         "commit": loaded.source.commit,
         "model_hash": loaded.source.identity,
         "model_type": loaded.model_type,
+        "parameters": loaded.parameters,
         "causal": loaded.is_decoder,
         "data": samples.fingerprint,
         "data_kind": samples.kind,
@@ -33,7 +34,7 @@ def provenance(feed: Feed, samples: Samples) -> dict[str, Any]:
         "stopped": _stopped(feed),
         "special_tokens": feed.wording.special,
         "settings": asdict(feed.options),
-        "versions": _versions(),
+        "versions": _versions(samples.kind),
         "max_length": feed.limits.length,
         "skipped": list(feed.sequences.skipped),
         **processing(samples),
@@ -102,8 +103,13 @@ def _stopped(feed: Feed) -> str | None:
     return None if run == blocks else f"behind block {run} of {blocks}: no layer needs the others"
 
 
-def _versions() -> dict[str, str]:
+def _versions(kind: str) -> dict[str, str]:
     import torch
     import transformers
 
-    return {"torch": torch.__version__, "transformers": transformers.__version__}
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    if kind == "image":  # Pillow decodes and resizes: the pixels depend on it
+        import PIL
+
+        versions["pillow"] = PIL.__version__
+    return versions

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from layergeom.states.pipelines import _MODES as MODES
+from layergeom.states.pipelines import MODES
 from layergeom.states.pooling import Mode, Pooling
 
 if TYPE_CHECKING:

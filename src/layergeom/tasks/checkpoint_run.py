@@ -22,7 +22,7 @@ from layergeom.layer import Settings
 from layergeom.measure import Progress, measure_once
 from layergeom.states.checkpoints import Checkpoint
 from layergeom.states.content import content_key
-from layergeom.states.extract import _SCHEMA as STATES_SCHEMA
+from layergeom.states.extract import SCHEMA as STATES_SCHEMA
 from layergeom.states.extract import Extraction, extract
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.hub import cached_weights, remove_weights

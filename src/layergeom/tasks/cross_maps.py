@@ -21,6 +21,7 @@ from layergeom.geometry.alignment import (
     hsic,
     permutation_level,
 )
+from layergeom.geometry.groups import chance_of_neighbors
 from layergeom.measure import Progress
 from layergeom.tasks.finished_runs import FinishedRun
 
@@ -89,19 +90,20 @@ def _overlaps(a: FinishedRun, b: FinishedRun, chosen: CrossSettings) -> CrossMap
     cross = np.ix_(range(len(here)), range(len(here), len(known)))
     found = geometry.overlap_matrix(known, chosen.k)
     values[np.ix_(here, there)], errors[np.ix_(here, there)] = (part[cross] for part in found)
-    n = a.profile.counts["rows"]
+    n, k = a.profile.counts["rows"], chosen.k
+    chance = chance_of_neighbors(n, a.groups, k, np.ones(n, dtype=bool))
     at = _best(values)
     level = None
     if at is not None and chosen.permutations:
         level = permutation_level(
             graphs[0][at[0]],
             graphs[1][at[1]],
-            k=chosen.k,
+            k=k,
             permutations=chosen.permutations,
             seed=chosen.seed,
         )
     names, best = (a.name, b.name), _layers(a, b, at)
-    return CrossMap("overlap", names, values, errors, chosen.k / (n - 1), best, level, n)
+    return CrossMap("overlap", names, values, errors, chance, best, level, n)
 
 
 def _graphs(run: FinishedRun, k: int) -> dict[int, NeighborGraph]:

@@ -17,8 +17,9 @@ from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import NeighborGraph
 from layergeom.geometry.uncertainty import covariance
 from layergeom.layer import Settings
-from layergeom.measure import Progress, check_rows
+from layergeom.measure import Progress, check_samples
 from layergeom.profiles import Curve, Profile
+from layergeom.reading.claims_training import layer_means, layers_along
 from layergeom.states.checkpoints import Axis, Checkpoint, checkpoints
 from layergeom.states.inputs import Samples
 from layergeom.tasks.checkpoint_run import CheckpointRun, Keep, rows_kept, what_to_keep, workplace
@@ -184,7 +185,8 @@ def dynamics(
     the states: 5 k + 20 bytes per row, layer and checkpoint, about.
     """
     settings = Settings() if settings is None else settings
-    check_rows(len(samples), settings)
+    of_rows = {name: extraction[name] for name in ("pool", "max_tokens") if name in extraction}
+    check_samples(len(samples), settings, **of_rows)
     found, notes = _found(model, revisions, axis, max_checkpoints)
     with workplace(folder) as place:
         run = CheckpointRun(samples, settings, place, what_to_keep(keep, model, folder), extraction)
@@ -244,9 +246,10 @@ def _assembled(
 ) -> Dynamics:
     profiles = tuple(one.profile for one in measured)
     names, steps = tuple(c.name for c in found), np.array([c.step for c in found])
-    along = _along(profiles)
-    means = _mean_dimension(profiles, along)
-    shared = _shared_errors(measured, [profiles[0].layers[i] for i in along], means)
+    means = layer_means(profiles)
+    if means is None:
+        raise DegenerateError("no layer has a dimension at every checkpoint.")
+    shared = _shared_errors(measured, means)
     values, errors = _overlap_to_final(measured, settings.k)
     return Dynamics(
         checkpoints=names,
@@ -287,28 +290,15 @@ def _overlap(graph: NeighborGraph, last: NeighborGraph, k: int) -> tuple[float, 
     return found.value, found.error
 
 
-def _along(profiles: Sequence[Profile]) -> list[int]:
-    """Return the layers along the depth that have a dimension at every checkpoint."""
-    values = np.array([p.dimension.values for p in profiles])
-    along = [i for i in profiles[0].blocks if np.isfinite(values[:, i]).all()]
-    if not along:
-        raise DegenerateError("no layer has a dimension at every checkpoint.")
-    return along
-
-
-def _mean_dimension(profiles: Sequence[Profile], along: list[int]) -> Curve:
-    values = np.array([p.dimension.values[along] for p in profiles])
-    variances = [p.covariance["dimension"][np.ix_(along, along)].mean() for p in profiles]
-    return Curve("mean_dimension", values.mean(axis=1), np.sqrt(variances))
-
-
-def _shared_errors(measured: list[Kept], along: list[str], means: Curve) -> FloatArray | None:
+def _shared_errors(measured: list[Kept], means: Curve) -> FloatArray | None:
     """Return the covariance of the mean dimensions, None where the rows are not the same.
 
     The correlations come from the influences; the variances are those of the profiles.
     """
     if len({one.profile.counts["rows"] for one in measured}) > 1:
         return None
+    layers = measured[0].profile.layers
+    along = [layers[i] for i in layers_along([one.profile for one in measured])]
     V = covariance([one.influence(along) for one in measured], [one.joined for one in measured])
     scale = means.errors / np.sqrt(np.diag(V))
     return np.asarray(V * np.outer(scale, scale))

@@ -28,7 +28,7 @@ from layergeom.states import durable
 Format: TypeAlias = Literal["npz", "h5", "parquet", "safetensors"]
 
 _SUFFIXES: dict[str, Format] = {f".{name}": name for name in get_args(Format)} | {".hdf5": "h5"}
-_LIBRARIES = {"h5": ("h5py", "'layergeom[hdf5]'"), "parquet": ("pyarrow", "pyarrow")}
+_LIBRARIES = {"h5": ("h5py", "'layergeom[hdf5]'"), "parquet": ("pyarrow", "'layergeom[parquet]'")}
 _HEADER = 90_000_000  # bytes of ids: safetensors reads headers up to 100 MB
 
 

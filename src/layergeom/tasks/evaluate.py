@@ -157,10 +157,11 @@ def evaluate(
     labels : column, file, "file:column" or sequence
         Class of each row; of a run's folder a file (joined by id) or a sequence.
     groups : the same, optional
-        Rows that no split may cut and whose errors go together (cluster, document).
+        Rows that no split may cut, that are no neighbours of each other and whose errors go
+        together (cluster, document). By default those that the states know, of single tokens
+        their sequences; without any, those excluded, and else repeated inputs.
     exclude : the same, optional
-        Rows that are no neighbours of each other (family within superfamily). Of the two each
-        stands for the other where only one is given; without either, repeated inputs are groups.
+        Further rows that are no neighbours of each other (family within superfamily).
     split : the same, optional
         "train" or "test" by row, in place of folds: test rows are scored, train rows learnt from.
     metrics : sequence of {"knn", "linear_probe", "retrieval"}

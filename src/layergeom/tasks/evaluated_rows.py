@@ -11,6 +11,7 @@ import numpy as np
 from layergeom import arrays
 from layergeom.arrays import BoolArray, IntArray
 from layergeom.errors import DegenerateError, InputError
+from layergeom.geometry.groups import own_where_missing
 
 TRAIN, TEST, NEITHER = 1, 0, -1
 Splits = Sequence[tuple[IntArray, IntArray]]
@@ -27,10 +28,10 @@ class EvaluatedRows:
     codes : ndarray, shape (m,)
         Class of each, from 0.
     apart : ndarray, shape (m,), or None
-        Rows of one group are no neighbours of each other; -1 stands for itself.
+        Excluded classes: rows of one are no neighbours of each other; -1 stands for itself.
     groups : ndarray, shape (m,), or None
-        Rows of one group are on the same side of every split, and their errors go together; -1
-        stands for itself.
+        Rows of one group are no neighbours either, they are on the same side of every split, and
+        their errors go together; -1 stands for itself.
     train : ndarray of bool, shape (m,), or None
         The user's own split: rows to learn from; the others are scored. None: all are scored.
     total : int
@@ -61,6 +62,18 @@ class EvaluatedRows:
         if self.groups is None:
             return np.arange(len(self.scored))
         return np.unique(own_groups(self.groups)[self.scored], return_inverse=True)[1].reshape(-1)
+
+    @cached_property
+    def siblings(self) -> IntArray | None:
+        """The groups, where they say more than ``apart``; every row has one: (m,)."""
+        told = self.apart is not None and np.array_equal(self.apart, self.groups)
+        return None if self.groups is None or told else own_where_missing(self.groups)
+
+    @property
+    def kin(self) -> tuple[IntArray, ...]:
+        """None, one or two partitions: rows that share a class of one are no neighbours."""
+        excluded = None if self.apart is None else own_where_missing(self.apart)
+        return tuple(codes for codes in (self.siblings, excluded) if codes is not None)
 
     def only(self, keep: BoolArray, warning: str, name: str) -> EvaluatedRows:
         """Return the rows that are kept, with a warning and a count of the others."""
@@ -117,8 +130,8 @@ def evaluated_rows(
     labels : sequence of n classes
         Rows without one are left out.
     groups, exclude : sequence of n, optional
-        What no split may cut, and what are no neighbours; each stands for the other where only one
-        is given.
+        What no split may cut, whose rows are no neighbours either; and what are no neighbours,
+        which no split cuts where no groups are given.
     split : sequence of n, optional
         "train" or "test"; rows with neither are left out.
     inputs : sequence of n str, optional
@@ -156,15 +169,14 @@ def evaluated_rows(
 def _groups(
     n: int, groups: object, exclude: object, inputs: Sequence[str] | None, told: list[str]
 ) -> tuple[IntArray | None, IntArray | None]:
-    """Return the groups that no split may cut, and those whose rows are no neighbours."""
+    """Return the groups, and the excluded classes, which are the groups where there are none."""
     if groups is None and exclude is None:
         if inputs is None or len(set(inputs)) == len(inputs):
             return None, None
         told.append("Repeated inputs are on one side of every split and no neighbours.")
         groups = inputs
-    first = exclude if groups is None else groups
-    second = groups if exclude is None else exclude
-    return arrays.labels(first, n, "groups"), arrays.labels(second, n, "exclude")
+    excluded = None if exclude is None else arrays.labels(exclude, n, "exclude")
+    return (excluded if groups is None else arrays.labels(groups, n, "groups")), excluded
 
 
 def _sides(split: object, n: int) -> IntArray:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from layergeom import profiles
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import connected_components
+
+from layergeom import arrays, profiles
+from layergeom.arrays import IntArray
 from layergeom.errors import DegenerateError, InputError
+from layergeom.geometry.groups import group_codes, own_where_missing
 from layergeom.layer import Settings
 from layergeom.measure import Progress, measure
 from layergeom.profiles import Profile
@@ -20,6 +27,7 @@ from layergeom.states.manifest import MANIFEST
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
 from layergeom.tasks.dynamics import rows_kept
+from layergeom.tasks.measured_groups import with_groups_of
 
 STORE = "states"  # inside a run's folder
 
@@ -72,7 +80,7 @@ class EvaluatedStates:
     def _recommended(self, progress: Progress | None) -> tuple[str | None, tuple[str, ...]]:
         try:
             profile = self._profile(progress)
-        except DegenerateError as error:
+        except (DegenerateError, InputError) as error:  # of the groups, too
             return None, (f"No layer is recommended: {error}",)
         found = read(profile).recommendation
         if found.found:
@@ -82,10 +90,9 @@ class EvaluatedStates:
 
     def _profile(self, progress: Progress | None) -> Profile:
         """Return the run's own profile, or one that is made now without labels."""
-        if self.run is not None and (self.run / profiles.FILE).is_file():
-            profile = profiles.load(self.run)
-            if profile.provenance["states"].get("key") == self.states.key:
-                return profile
+        kept = None if self.run is None else _profile_of(self.run, self.states)
+        if kept is not None:
+            return kept
         k = min(Settings().k, self.states.n - 1)
         return measure(self.states, settings=Settings(k=k), progress=progress)
 
@@ -131,9 +138,11 @@ def evaluated_states(
     store = Store.temporary() if folder is None else Store(Path(folder) / STORE)
     hidden = extract(model, samples, store=store, progress=progress, **options)
     kept = rows_kept(samples, hidden)
-    groups = None if facts.groups is None else hidden.groups
     split = None if facts.split is None else _split(data, reading, facts.split, kept)
-    return EvaluatedStates(hidden, RowFacts(kept.labels, groups, kept.exclude, split))
+    of_rows = RowFacts(kept.labels, None, kept.exclude, split)
+    if facts.groups is None:
+        return _with_own_groups(hidden, of_rows)
+    return EvaluatedStates(hidden, of_rows._replace(groups=hidden.groups))
 
 
 def _stored(source: Any, facts: RowFacts, beyond: list[str]) -> EvaluatedStates:
@@ -149,9 +158,41 @@ def _stored(source: Any, facts: RowFacts, beyond: list[str]) -> EvaluatedStates:
     found = {role: labels_of_rows(given, states.ids, role) for role, given in roles}
     notes = tuple(note for column in found.values() for note in column.notes)
     states = replace(states, warnings=(*states.warnings, *notes))
-    return EvaluatedStates(
-        states, RowFacts(**{role: column.labels for role, column in found.items()}), run
+    of_rows = RowFacts(**{role: column.labels for role, column in found.items()})
+    return _with_own_groups(states, of_rows, run)
+
+
+def _with_own_groups(
+    states: HiddenStates, facts: RowFacts, run: Path | None = None
+) -> EvaluatedStates:
+    """Take the groups that the states know where none are given, and say so."""
+    own: Sequence[Any] | None = None if facts.groups is not None else states.groups
+    codes = None if own is None else group_codes(own, states.n)
+    if codes is None:
+        return EvaluatedStates(states, facts, run)
+    told = (
+        f"Rows of one of the {codes.max() + 1:,} groups of the states are on one side of every "
+        "split and no neighbours."
     )
+    if facts.exclude is not None:
+        classes = own_where_missing(arrays.labels(facts.exclude, states.n, "exclude"))
+        own = _linked(codes, classes).tolist()
+    warned = replace(states, warnings=(*states.warnings, told))
+    return EvaluatedStates(warned, facts._replace(groups=own), run)
+
+
+def _linked(a: IntArray, b: IntArray) -> IntArray:
+    """Return the finest groups that cut no class of either partition.
+
+    Examples
+    --------
+    >>> _linked(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])).tolist()
+    [0, 0, 0, 1]
+    """
+    first = int(a.max()) + 1
+    size = first + int(b.max()) + 1
+    rows = sp.coo_array((np.ones(len(a)), (a, first + b)), shape=(size, size))
+    return np.asarray(connected_components(rows, directed=False)[1][a], dtype=np.int64)
 
 
 def _opened(source: Any) -> tuple[Path | None, HiddenStates]:
@@ -159,13 +200,27 @@ def _opened(source: Any) -> tuple[Path | None, HiddenStates]:
         return None, stored_states(source)
     path = Path(source)
     if (path / STORE / MANIFEST).is_file():
-        return path, stored_states(path / STORE)
+        return path, _of_run(path)
     if (path / profiles.FILE).is_file():
         raise InputError(
             f"The run {path} keeps no states; give the states it was made of in its place, or the "
             "model and its data."
         )
     return None, stored_states(path)
+
+
+def _of_run(path: Path) -> HiddenStates:
+    states = stored_states(path / STORE)
+    profile = _profile_of(path, states)
+    return states if profile is None else with_groups_of(profile, states)
+
+
+def _profile_of(run: Path, states: HiddenStates) -> Profile | None:
+    """Return the profile that a run made of these states, None if it has none."""
+    if not (run / profiles.FILE).is_file():
+        return None
+    profile = profiles.load(run)
+    return profile if profile.provenance["states"].get("key") == states.key else None
 
 
 def _split(data: Any, reading: Reading, split: Any, kept: Samples) -> Labels:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,14 @@ from layergeom.errors import InputError, InputTypeError, StoreError
 from layergeom.geometry import NeighborGraph
 from layergeom.layer import Settings, layer_graph
 from layergeom.measure import check_rows, measure
-from layergeom.profiles import Profile
+from layergeom.profiles import STATES, Profile
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates, open_states
 from layergeom.states.manifest import MANIFEST
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
+from layergeom.tasks.measured_groups import groups_of, with_groups_of
 
-STORE = "states"  # the store inside a run folder; that of a checkpoint is the folder itself
 NO_ROWS = np.empty((0, 1))  # nothing to search: only what was kept can answer
 REMEDY = {
     "data": "run all models on the same data, or give the rows ids (a column id)",
@@ -60,6 +61,11 @@ class FinishedRun:
         """What the profile was made with."""
         return Settings(**self.profile.provenance["settings"])
 
+    @cached_property
+    def groups(self) -> IntArray | None:
+        """The groups that the profile was measured with: (n,); None if rows stand alone."""
+        return groups_of(self.profile, self.lists)
+
     def width(self) -> float:
         """Return the number of coordinates of the first layer that can be read; nan if none can."""
         known = [key for key in self.profile.layers if key not in self.profile.undefined]
@@ -73,7 +79,7 @@ class FinishedRun:
         Raises
         ------
         InputError
-            If neither enough neighbours nor the states were kept.
+            If neither enough neighbours nor the states were kept, or the groups are not known.
         """
         held = self._held(layer)
         if held is not None and held.k >= k:
@@ -86,11 +92,14 @@ class FinishedRun:
                 f"{self.name} kept {have} of {layer} and no states, but k is {k}; run it again "
                 "with folder=… (-o), or give its states."
             )
-        return geometry.neighbor_graph(self.states[layer], k, inputs=self.states.inputs)
+        return geometry.neighbor_graph(
+            self.states[layer], k, inputs=self.states.inputs, groups=self.groups
+        )
 
     def _held(self, layer: str) -> NeighborGraph | None:
+        groups = self.groups
         try:
-            return layer_graph(self.lists, layer, NO_ROWS, self.settings)
+            return layer_graph(self.lists, layer, NO_ROWS, self.settings, groups=groups)
         except StoreError:
             raise
         except InputError:
@@ -139,13 +148,15 @@ def _opened(name: str, source: Any, k: int) -> FinishedRun:
 def _from_folder(name: str, folder: Path) -> FinishedRun:
     profile = profiles.load(folder)
     folder = folder if folder.is_dir() else folder.parent
-    store = Store(folder / STORE if (folder / STORE / MANIFEST).is_file() else folder)
-    states = open_states(store, profile.provenance["states"]["key"])
-    return FinishedRun(name, profile, states, _lists(profile, store) if states is None else states)
+    inside = folder / STATES  # the store of a checkpoint is the folder itself
+    store = Store(inside if (inside / MANIFEST).is_file() else folder)
+    kept = open_states(store, profile.provenance["states"]["key"])
+    lists = with_groups_of(profile, _lists(profile, store) if kept is None else kept)
+    return FinishedRun(name, profile, None if kept is None else lists, lists)
 
 
 def _from_pair(name: str, profile: Profile, states: Any) -> FinishedRun:
-    hidden = stored_states(states)
+    hidden = with_groups_of(profile, stored_states(states))
     if hidden.key != profile.provenance["states"]["key"]:
         raise InputError(f"{name}: these states are not those that the profile was made of.")
     return FinishedRun(name, profile, hidden, hidden)

@@ -17,18 +17,19 @@ import numpy as np
 import scipy.sparse as sp
 
 from layergeom import geometry
-from layergeom.arrays import FloatArray
+from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import DegenerateError, GeometryWarning, InputError, StoreError
 from layergeom.geometry import NeighborGraph
 from layergeom.geometry.uncertainty import Joined, adjacency
 from layergeom.layer import Settings, layer_graph
+from layergeom.measure import sampling_groups
 from layergeom.profiles import FILE, Profile, load
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.store import Store
 from layergeom.states.tensorfile import AnyArray
 
 FOLDER = "kept"  # the store inside a checkpoint's folder
-SCHEMA = 1  # raised whenever the same states would leave other arrays
+SCHEMA = 2  # raised whenever the same states would leave other arrays
 _PIECE = "measured"
 _LISTS = ("indices", "levels", "point", "tie_rows", "tie_indices")
 
@@ -100,8 +101,9 @@ def write(
     """
     arrays: dict[str, AnyArray] = {}
     near: list[Joined] = []
+    groups = sampling_groups(hidden, settings)
     for at, layer in enumerate(hidden.layers):
-        graph = _graph(hidden, layer, settings)
+        graph = _graph(hidden, layer, settings, groups)
         if graph is None:
             continue
         arrays |= {f"{at}.{name}": x for name, x in _short(graph, settings.k).items()}
@@ -140,9 +142,11 @@ def _arrays(store: Store, key: str) -> dict[str, AnyArray]:
     return store.get(_PIECE, key) or {}
 
 
-def _graph(hidden: HiddenStates, layer: str, settings: Settings) -> NeighborGraph | None:
+def _graph(
+    hidden: HiddenStates, layer: str, settings: Settings, groups: IntArray | None
+) -> NeighborGraph | None:
     try:
-        return layer_graph(hidden, layer, hidden[layer], settings)
+        return layer_graph(hidden, layer, hidden[layer], settings, groups=groups)
     except StoreError:
         raise
     except (InputError, DegenerateError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,10 @@ import scipy.sparse as sp
 
 from layergeom import geometry
 from layergeom.arrays import FloatArray, IntArray, Points
+from layergeom.geometry.groups import crossed
 from layergeom.layer import Settings, layer_graph
 from layergeom.states.hidden import HiddenStates
-from layergeom.tasks.evaluated_rows import EvaluatedRows, own_groups
+from layergeom.tasks.evaluated_rows import EvaluatedRows
 
 _TIE = 1e-9  # votes are sums of whole numbers and of shares of ties
 
@@ -31,7 +33,7 @@ def memberships(
         Its states.
     given : EvaluatedRows
         Without a split every row looks among all others, with one the test rows among the train
-        rows; never within its own group.
+        rows; never within its own group or excluded class.
     k : int
         Neighbours.
 
@@ -44,17 +46,7 @@ def memberships(
     if given.train is None:
         graph = _graph(states, layer, X, given, k)
         return [graph.weights(1), graph.weights(min(k, graph.k))]
-    learn = np.flatnonzero(given.train)
-    k = min(k, len(learn))
-    apart = given.apart
-    found = geometry.nearest_points(
-        X[given.rows[given.scored]],
-        X[given.rows[learn]],
-        k,
-        query_groups=None if apart is None else _named(apart[given.scored]),
-        groups=None if apart is None else _named(apart[learn]),
-    )
-    places = np.where(found.indices >= 0, learn[found.indices], -1)
+    places = _nearest_learnt(X, given, np.flatnonzero(given.train), k)
     return [_listed(places[:, :1], len(given.rows)), _listed(places, len(given.rows))]
 
 
@@ -67,16 +59,46 @@ def _graph(
 ) -> geometry.NeighborGraph:
     if len(given.rows) == given.total:  # as a run searches, whose lists are kept
         settings = Settings(k=min(max(k, Settings().k), given.total - 1))
-        return layer_graph(states, layer, X, settings, given.apart)
+        exclude, groups = given.apart, given.siblings
+        if exclude is None and groups is not None and given.total - _largest(groups) < settings.k:
+            exclude, groups = groups, None  # such lists may end early
+        return layer_graph(states, layer, X, settings, exclude, groups)
     inputs = None if states.inputs is None else [states.inputs[row] for row in given.rows]
-    groups = None if given.apart is None else _named(given.apart)
+    groups, exclude = (*given.kin, None, None)[:2]
     most = min(k, len(given.rows) - 1)
-    return geometry.neighbor_graph(X[given.rows], most, inputs=inputs, groups=groups)
+    return geometry.neighbor_graph(
+        X[given.rows], most, inputs=inputs, groups=groups, exclude=exclude
+    )
 
 
-def _named(groups: IntArray) -> list[int | None]:
-    """Bring group numbers to what the searches take: None stands for itself."""
-    return [None if group < 0 else group for group in groups.tolist()]
+def _nearest_learnt(X: Points, given: EvaluatedRows, learn: IntArray, k: int) -> IntArray:
+    """Return the places of the nearest admissible train rows, -1 where there are no more: (s, k).
+
+    With groups and excluded classes, more rows are searched: as many as one of them takes away.
+    """
+    scored, k = given.scored, min(k, len(learn))
+
+    def taken(codes: IntArray) -> int:
+        return int(_pairs(codes[learn], codes[scored]).max())
+
+    kin = sorted(given.kin, key=taken, reverse=True)
+    beyond = taken(kin[1]) if len(kin) > 1 else 0
+    found = geometry.nearest_points(
+        X[given.rows[scored]],
+        X[given.rows[learn]],
+        min(k + beyond, len(learn)),
+        query_groups=kin[0][scored] if kin else None,
+        groups=kin[0][learn] if kin else None,
+    )
+    places = np.where(found.indices >= 0, learn[found.indices], -1)
+    if beyond:
+        places[kin[1][places] == kin[1][scored][:, None]] = -1
+        places = np.take_along_axis(places, np.argsort(places < 0, axis=1, kind="stable"), axis=1)
+    return places[:, :k]
+
+
+def _largest(groups: IntArray) -> int:
+    return int(np.bincount(groups).max())
 
 
 def _listed(places: IntArray, m: int) -> sp.csr_array:
@@ -122,19 +144,26 @@ def _votes(members: sp.csr_array, given: EvaluatedRows) -> tuple[sp.csr_array, F
 def chance_of_a_row(given: EvaluatedRows) -> float:
     """Return the share of right ones if every row's neighbour were drawn from the admissible.
 
-    Rows of the own group are neither right nor drawn.
+    Rows of the own group or excluded class are neither right nor drawn.
     """
     learn = given.scored if given.train is None else np.flatnonzero(given.train)
-    same = _pairs(given.codes[learn], given.codes[given.scored])
-    others = np.full(len(given.scored), float(len(learn)))
-    if given.apart is None:
-        own = float(given.train is None)
-        return float(np.mean((same - own) / (others - own)))
-    groups = own_groups(given.apart)
-    both = given.codes + (int(given.codes.max()) + 1) * groups
-    near = _pairs(groups[learn], groups[given.scored])
-    near_same = _pairs(both[learn], both[given.scored])
-    return float(np.mean((same - near_same) / np.maximum(others - near, 1)))
+    kin = given.kin or (np.arange(len(given.rows)),)
+
+    def alike(codes: IntArray) -> FloatArray:
+        return _pairs(codes[learn], codes[given.scored])
+
+    near = _either(kin, alike)
+    near_same = _either([crossed(given.codes, codes) for codes in kin], alike)
+    same = alike(given.codes)
+    return float(np.mean((same - near_same) / np.maximum(len(learn) - near, 1)))
+
+
+def _either(partitions: Sequence[IntArray], alike: Callable[[IntArray], FloatArray]) -> FloatArray:
+    """For each row, how many are alike in one partition or in both."""
+    total: FloatArray = np.sum([alike(codes) for codes in partitions], axis=0)
+    if len(partitions) == 2:
+        total = total - alike(crossed(*partitions))
+    return total
 
 
 def _pairs(among: IntArray, wanted: IntArray) -> FloatArray:

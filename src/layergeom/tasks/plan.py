@@ -12,7 +12,7 @@ from layergeom.errors import InputError
 from layergeom.geometry import search_memory
 from layergeom.layer import Settings
 from layergeom.states.checkpoints import Axis, Checkpoint, checkpoints
-from layergeom.states.forward import _BUDGET_CPU, _USUAL_WIDTH
+from layergeom.states.forward import processor_budget
 from layergeom.states.hub import cached_bytes, needed_files, remote
 from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.loading import dtype_name
@@ -102,7 +102,7 @@ class _Network:
     def memory(self, dtype: Any, max_length: int | None) -> tuple[int, int]:
         """Return the bytes of the weights, and of what one batch holds in a block."""
         item = _ITEM[dtype_name(dtype)]
-        tokens = _BUDGET_CPU * min(4, max(1, _USUAL_WIDTH // self.width))
+        tokens = processor_budget(self.width)
         length = min(max_length or USUAL_LENGTH, tokens)
         features = 2 * self.inner + 8 * self.width + self.heads * length
         return self.parameters * item, tokens * features * item

@@ -1,4 +1,4 @@
-"""Profiles by the recipe of a paper; what departs from it is recorded in the provenance."""
+"""Models on data, by the recipe of a paper where one is named; departures are recorded."""
 
 from __future__ import annotations
 
@@ -9,36 +9,58 @@ from pathlib import Path
 from typing import Any
 
 from layergeom.layer import Settings
-from layergeom.measure import Progress, check_rows, measure_once
-from layergeom.profiles import FILE, Profile
-from layergeom.states.extract import extract
-from layergeom.states.inputs import Samples
+from layergeom.measure import Progress, check_samples, measure_once
+from layergeom.profiles import FILE, STATES, Profile
+from layergeom.states.checkpoints import Axis
+from layergeom.states.extract import extract, extract_views
+from layergeom.states.hidden import HiddenStates
+from layergeom.states.inputs import Samples, read_samples
+from layergeom.states.pooling import Pooling
+from layergeom.states.settings import MAX_TOKENS
 from layergeom.states.store import Store
+from layergeom.states.views import HookPoint, View
+from layergeom.tasks.checkpoint_run import Keep
 from layergeom.tasks.dynamics import Dynamics, dynamics, rows_kept
 from layergeom.tasks.protocol_data import chosen_samples
 from layergeom.tasks.protocols import Protocol, options, protocol
 
-STATES = "states"  # the store inside the folder of a run
 _DATA = ("labels", "exclude", "groups", "split", "text_column", "max_samples", "seed")
 _SETTINGS = tuple(f.name for f in fields(Settings) if f.name != "seed")
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A protocol meets data: what the model is run on, how, and what is recorded of it."""
+    """Data and every option settled: what the model is run on, how, and what is recorded of it."""
 
     samples: Samples
     settings: Settings
     extraction: dict[str, Any]
-    record: dict[str, Any]
+    recipe: Protocol | None
+    departures: dict[str, Any]
+
+    @property
+    def record(self) -> dict[str, Any] | None:
+        """The protocol in plain JSON, equal to what a saved profile holds; None without one."""
+        if self.recipe is None:
+            return None
+        facts = {"recipe": asdict(self.recipe), "departures": self.departures}
+        told: dict[str, Any] = json.loads(json.dumps(facts, default=str))
+        return {"name": self.recipe.name, **told}
+
+    def at(self, view: View) -> Prepared:
+        """Return the same for another pooling or hook point."""
+        asked = {"pool": view.pool, "hook_point": view.hook_point}
+        departures = self.departures | _departures(self.recipe, asked)
+        return replace(self, extraction=self.extraction | asked, departures=departures)
 
 
-def prepared(recipe: Protocol | str, data: Any, **given: Any) -> Prepared:
+def prepared(recipe: Protocol | str | None, data: Any, **given: Any) -> Prepared:
     """Read and choose the data as a protocol does, and settle every option.
 
     Parameters
     ----------
-    recipe : Protocol or str
+    recipe : Protocol or str, optional
+        Without one, data are read as :func:`layergeom.states.inputs.read_samples` does.
     data
         As of :func:`layergeom.tasks.protocol_data.chosen_samples`.
     **given
@@ -54,18 +76,20 @@ def prepared(recipe: Protocol | str, data: Any, **given: Any) -> Prepared:
     recipe = protocol(recipe) if isinstance(recipe, str) else recipe
     given = {name: value for name, value in given.items() if value is not None}
     of_data = {name: given.pop(name) for name in _DATA if name in given}
-    samples = chosen_samples(recipe, data, **of_data)
-    used = options(recipe) | given
+    if recipe is None:
+        samples, departures = read_samples(data, **of_data), {}
+    else:
+        samples = chosen_samples(recipe, data, **of_data)
+        departures = _departures(recipe, given) | _departures_of_data(recipe, of_data)
+    used = ({} if recipe is None else options(recipe)) | given
     settings = {name: used.pop(name) for name in _SETTINGS if name in used}
-    departures = _departures(recipe, given) | _departures_of_data(recipe, of_data)
-    record = {"name": recipe.name, "recipe": asdict(recipe), "departures": departures}
-    plain = json.loads(json.dumps(record, default=str))  # equal to what a saved profile holds
-    return Prepared(samples, Settings(seed=of_data.get("seed", 0), **settings), used, plain)
+    seed = of_data.get("seed", 0)
+    return Prepared(samples, Settings(seed=seed, **settings), used, recipe, departures)
 
 
-def _departures(recipe: Protocol, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _departures(recipe: Protocol | None, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Options that are not the protocol's."""
-    fixed = options(recipe)
+    fixed = {} if recipe is None else options(recipe)
     return {
         name: {"recipe": fixed[name], "given": value}
         for name, value in given.items()
@@ -86,7 +110,7 @@ def _departures_of_data(recipe: Protocol, given: dict[str, Any]) -> dict[str, di
 
 
 def profile_by(
-    recipe: Protocol | str,
+    recipe: Protocol | str | None,
     model: Any,
     data: Any,
     *,
@@ -94,11 +118,11 @@ def profile_by(
     progress: Progress | None = None,
     **given: Any,
 ) -> Profile:
-    """Profile a model on data by the recipe of a paper.
+    """Profile a model on data, by the recipe of a paper where one is named.
 
     Parameters
     ----------
-    recipe : Protocol or str
+    recipe : Protocol or str, optional
     model, data
         As of :func:`layergeom.profile`.
     folder : Path, optional
@@ -106,14 +130,13 @@ def profile_by(
     progress : callable(done, total, what), optional
         Called along the way.
     **given
-        How data are read (see :func:`prepared`); and what departs from the recipe: fields of
-        :class:`layergeom.layer.Settings` and options of
-        :func:`layergeom.states.extract.extract`.
+        How data are read (see :func:`prepared`); fields of :class:`layergeom.layer.Settings` and
+        options of :func:`layergeom.states.extract.extract`. They depart from the recipe.
 
     Returns
     -------
     Profile
-        With the curve ``dimension_protocol``, and the recipe and its departures in
+        By a recipe with the curve ``dimension_protocol``, and the recipe and its departures in
         ``provenance["protocol"]``.
 
     Raises
@@ -122,41 +145,115 @@ def profile_by(
         For an unknown protocol, or data and options that cannot be used.
     """
     plan = prepared(recipe, data, **given)
-    if plan.extraction["pool"] != "token":
-        check_rows(len(plan.samples), plan.settings)
+    _check_rows(plan, plan.extraction.get("pool"))
     store = None if folder is None else Store(folder / STATES)
     hidden = extract(model, plan.samples, store=store, progress=progress, **plan.extraction)
+    return measured(plan, hidden, folder, progress)
+
+
+def profiles_by(
+    recipe: Protocol | str | None,
+    model: Any,
+    data: Any,
+    *,
+    pools: Sequence[Pooling] | None = None,
+    hook_points: Sequence[HookPoint] | None = None,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+    **given: Any,
+) -> dict[View, Profile]:
+    """Profile every pooling at every hook point, from one forward pass.
+
+    Parameters
+    ----------
+    recipe, model, data, progress, **given
+        As of :func:`profile_by`.
+    pools, hook_points : sequence of str, optional
+        See :class:`layergeom.states.views.View`; the recipe's or ``auto`` and ``residual``.
+    folder : Path, optional
+        Keeps one run folder per view, named by it; each is as that of :func:`profile_by`.
+
+    Returns
+    -------
+    dict of View to Profile
+        Each what :func:`profile_by` gives for it alone.
+
+    Raises
+    ------
+    InputError
+        As :func:`profile_by`, and if a view does not exist or the model has no such hook point.
+    """
+    plan = prepared(recipe, data, **given)
+    asked = dict(plan.extraction)
+    usual = View(asked.pop("pool", "auto"), asked.pop("hook_point", "residual"))
+    pools, hook_points = pools or [usual.pool], hook_points or [usual.hook_point]
+    for pool in pools:
+        _check_rows(plan, pool)
+    found = extract_views(
+        model,
+        plan.samples,
+        pools=pools,
+        hook_points=hook_points,
+        store=None if folder is None else lambda view: Store(folder / view.name / STATES),
+        progress=progress,
+        **asked,
+    )
+    places = {view: None if folder is None else folder / view.name for view in found}
+    return {
+        view: measured(plan.at(view), hidden, places[view], progress)
+        for view, hidden in found.items()
+    }
+
+
+def _check_rows(plan: Prepared, pool: str | None) -> None:
+    """Refuse too few samples before the model is run."""
+    most = plan.extraction.get("max_tokens", MAX_TOKENS)
+    check_samples(len(plan.samples), plan.settings, pool, most)
+
+
+def measured(
+    plan: Prepared,
+    hidden: HiddenStates,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Profile:
+    """Measure states that were extracted as a plan says, and record its protocol.
+
+    Parameters
+    ----------
+    plan : Prepared
+    hidden : HiddenStates
+        Of ``plan.samples``.
+    folder, progress
+        As of :func:`profile_by`.
+    """
     kept = rows_kept(plan.samples, hidden)
     device = plan.extraction.get("device")
-    found = measure_once(
-        hidden,
-        kept.labels,
-        kept.exclude,
-        plan.settings,
-        folder,
-        progress,
-        None if device == "auto" else device,
-    )
+    where = None if device == "auto" else device
+    found = measure_once(hidden, kept.labels, kept.exclude, plan.settings, folder, progress, where)
     return _recorded(found, plan, folder)
 
 
 def dynamics_by(
-    recipe: Protocol | str,
+    recipe: Protocol | str | None,
     model: str | Path,
     data: Any,
     revisions: str | Sequence[str] | None = None,
     *,
+    axis: Axis = "step",
+    max_checkpoints: int | None = None,
+    keep: Keep = "auto",
     folder: Path | None = None,
     progress: Progress | None = None,
     **given: Any,
 ) -> Dynamics:
-    """Profile the checkpoints of a training run by the recipe of a paper.
+    """Profile the checkpoints of a training run, by the recipe of a paper where one is named.
 
     Parameters
     ----------
     recipe, data, progress, **given
         As of :func:`profile_by`.
-    model, revisions, folder
+    model, revisions, axis, max_checkpoints, keep, folder
         As of :func:`layergeom.tasks.dynamics.dynamics`.
     """
     plan = prepared(recipe, data, **given)
@@ -164,8 +261,11 @@ def dynamics_by(
         model,
         plan.samples,
         revisions,
+        axis=axis,
+        max_checkpoints=max_checkpoints,
         settings=plan.settings,
         folder=folder,
+        keep=keep,
         progress=progress,
         **plan.extraction,
     )
@@ -176,7 +276,7 @@ def dynamics_by(
 
 def _recorded(profile: Profile, plan: Prepared, folder: Path | None) -> Profile:
     """Add the protocol to the provenance, also of the profile that the folder holds."""
-    if profile.provenance.get("protocol") == plan.record:
+    if plan.record is None or profile.provenance.get("protocol") == plan.record:
         return profile
     told = replace(profile, provenance={**profile.provenance, "protocol": plan.record})
     if folder is not None and (folder / FILE).is_file():
