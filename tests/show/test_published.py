@@ -88,3 +88,16 @@ def test_only_curves_of_the_quantity_are_drawn(profile: Profile) -> None:
     assert [line.get_label() for line in axes.get_lines()] == ["mine", "35M (two)"]
     with pytest.raises(InputError, match="no published curve of overlap_next"):
         beside_published(profile, curves, "overlap_next")
+
+
+@pytest.mark.parametrize(("quantity", "end"), [("overlap_first", 0), ("overlap_last", -1)])
+def test_overlaps_with_the_ends_are_read_off_the_map(
+    profile: Profile, quantity: str, end: int
+) -> None:
+    curve = published_curve([1, 0.3], [0, 1], quantity=quantity, source="B. Author 2023")
+    figure = beside_published(profile, [curve], quantity)
+    own = figure.axes[0].get_lines()[0]
+    blocks = list(profile.blocks)
+    held = profile.overlap.values[blocks, blocks[end]]
+    known = np.isfinite(profile.overlap.errors[blocks, blocks[end]])
+    np.testing.assert_array_equal(np.asarray(own.get_ydata())[known], held[known])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED)
 DASHES = ("-", "--", ":", "-.")
+ENDS = {"overlap_first": 0, "overlap_last": -1}  # read off the map of overlaps
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +35,16 @@ class DepthCurve:
 
 
 def curve_of(profile: Profile, quantity: str, name: str) -> DepthCurve:
-    """Return a profile's quantity over the depth, ``final`` left out: it shares the depth 1."""
-    curve, at = profile[quantity], list(profile.blocks)
+    """Return a profile's quantity over the depth, ``final`` left out: it shares the depth 1.
+
+    Also ``overlap_first`` and ``overlap_last``, with the embedding and the last block.
+    """
+    at = list(profile.blocks)
     depth = np.array([profile.names[i].depth for i in at])
+    if quantity in ENDS:
+        held, end = profile.overlap, at[ENDS[quantity]]
+        return DepthCurve(name, depth, held.values[at, end], held.errors[at, end])
+    curve = profile[quantity]
     return DepthCurve(name, depth, curve.values[at], curve.errors[at])
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from layergeom.arrays import FloatArray
 from layergeom.errors import InputError, StoreError
-from layergeom.show.depth_figures import DepthCurve, along_depth, curve_of
+from layergeom.show.depth_figures import ENDS, DepthCurve, along_depth, curve_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from layergeom.profiles import Profile
 
-QUANTITIES = ("dimension", "overlap_next", "label_overlap")
+QUANTITIES = ("dimension", "overlap_next", "label_overlap", *ENDS)
 Named = Mapping[str, tuple[Any, Any, Any]]
 
 
@@ -35,7 +35,7 @@ class PublishedCurve:
     ----------
     label : str
         What the legend calls it.
-    quantity : {"dimension", "overlap_next", "label_overlap"}
+    quantity : {"dimension", "overlap_next", "label_overlap", "overlap_first", "overlap_last"}
         What was measured.
     source : str
         Where it was published; named in the legend.
@@ -160,7 +160,7 @@ def beside_published(
     profile : Profile
     published : mapping from label to (depth, values, errors or None), or PublishedCurve
         The label is the source that the legend names; of a PublishedCurve, those of ``quantity``.
-    quantity : {"dimension", "overlap_next", "label_overlap"}
+    quantity : {"dimension", "overlap_next", "label_overlap", "overlap_first", "overlap_last"}
     ax : matplotlib axes, optional
     label : str
         What the legend calls the profile.

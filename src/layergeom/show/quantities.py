@@ -109,6 +109,19 @@ _TABLE = (
         f"{_TWONN}, with Type-II censoring",
     ),
     Quantity(
+        "dimension_protocol",
+        "Intrinsic dimension, by the protocol",
+        "ID (protocol)",
+        "dimensions, > 0",
+        "<i>d</i> = Σ <i>x y</i> / Σ <i>x</i><sup>2</sup> as of the linear fit, mean over the "
+        "protocol's disjoint subsets",
+        "TwoNN as the paper of the protocol took it: by its fit, its share of the ratios and its "
+        "number of subsets, which the record of the protocol names.",
+        "Subsets of N/m points look at distances at which N points do not; compare it with the "
+        "paper's curves, and choose layers by the dimension of all points.",
+        f"{_TWONN}, eq. 4; Valeriani et al. 2023, section 2; {_B}, section 3",
+    ),
+    Quantity(
         "plateau_dimension",
         "Dimension at the plateau of scales",
         "ID (plateau)",
@@ -145,6 +158,26 @@ _TABLE = (
         "High overlap says that a block changes little, not that the layer is good; it grows "
         "with k and with repeated inputs.",
         "Valeriani et al. 2023, section 2; Doimo et al. 2020",
+    ),
+    Quantity(
+        "overlap_first",
+        "Overlap with the first layer",
+        "χ(l, 0)",
+        "share, 0 to 1",
+        "χ between the layer and the embedding",
+        "The share of a sample's k nearest neighbours in the embedding that a layer keeps.",
+        "Where the embedding holds repeated inputs its neighbours say little.",
+        "Valeriani et al. 2023, section 3",
+    ),
+    Quantity(
+        "overlap_last",
+        "Overlap with the last layer",
+        "χ(l, L)",
+        "share, 0 to 1",
+        "χ between the layer and the last block",
+        "The share of a sample's k nearest neighbours at the last block that a layer has already.",
+        "The last block is the one that training bends most towards its objective.",
+        "Valeriani et al. 2023, section 3",
     ),
     Quantity(
         "overlap",

@@ -66,8 +66,10 @@ class EvaluatedRows:
     @cached_property
     def siblings(self) -> IntArray | None:
         """The groups, where they say more than ``apart``; every row has one: (m,)."""
+        if self.groups is None:
+            return None
         told = self.apart is not None and np.array_equal(self.apart, self.groups)
-        return None if self.groups is None or told else own_where_missing(self.groups)
+        return None if told else own_where_missing(self.groups)
 
     @property
     def kin(self) -> tuple[IntArray, ...]:

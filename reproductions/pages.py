@@ -1,0 +1,186 @@
+"""Write the tables and figures of docs/reproductions from finished runs.
+
+    python -m reproductions.pages DATA MODELS RUNS
+
+The same places as of ``reproductions.runs``; what is not there yet is run. With
+``DATA/published.json`` (see ``layergeom.show.published``) published curves are drawn behind.
+Tables go to docs/reproductions/tables, figures to docs/reproductions/figures; the pages themselves
+are written by hand and include both.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from layergeom.api import CHECKPOINTS
+from layergeom.profiles import Profile
+from layergeom.reading.claims import claims
+from layergeom.show.depth_figures import along_depth, curve_of
+from layergeom.show.map_figures import dynamics_map, mean_dimension
+from layergeom.show.published import curves_behind, read_published
+from layergeom.show.quantities import quantity as words
+from layergeom.states.inputs import read_samples
+from layergeom.tasks.dynamics import Dynamics
+from layergeom.tasks.evaluate import evaluate
+from reproductions import tables
+from reproductions.runs import LAST, PROTEIN, RUNS, Places, places_given
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MODELS = {
+    "minilm": "MiniLM (encoder)",
+    "stories": "stories260K (decoder)",
+    "gpt": "small GPT (decoder)",
+    "esm": "small ESM (encoder)",
+}
+PAGES = Path(__file__).resolve().parent.parent / "docs" / "reproductions"
+
+
+def main() -> None:
+    """Read the command line and write everything."""
+    places = places_given(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
+    proteins(places)
+    images(places)
+    texts(places)
+    tokens(places)
+    robustness(places)
+
+
+def proteins(places: Places) -> None:
+    """Paper A on proteins: two sizes, training, family exclusion, retrieval."""
+    small, training = made(places, "esm_s-protein"), made(places, "esm-protein")
+    kin = made(places, "esm-protein-kin")
+    last = training.profiles[-1]
+    retrieval = retrieved(places, "esm-protein", last)
+    grid = {f"{view.name}, k {k}": p for (view, k), p in made(places, "esm-protein-grid").items()}
+    found = claims(
+        [small, last],
+        dynamics=pairs(training),
+        comparison=kin,
+        evaluation=retrieval,
+        variants=grid,
+    )
+    write("protein-layers", tables.layers(last, tables.DEPTH))
+    write("protein-small-layers", tables.layers(small, tables.DEPTH))
+    write("protein-checkpoints", tables.checkpoints(training))
+    write("protein-claims", tables.verdicts(found, "A"))
+    write("protein-retrieval", tables.scores(retrieval))
+    training_figures("protein", training)
+    published(places, "protein", last)
+
+
+def images(places: Places) -> None:
+    """Paper A on images."""
+    over_training("image", made(places, "igpt-image"))
+
+
+def texts(places: Places) -> None:
+    """Paper A on texts: training, and two published models."""
+    over_training("text", made(places, "gpt-text"))
+    for name in ("minilm", "stories"):
+        profile = made(places, f"{name}-text")
+        write(f"{name}-text-layers", tables.layers(profile, tables.DEPTH))
+        write(f"{name}-text-claims", tables.verdicts(claims(profile), "A"))
+
+
+def over_training(name: str, training: Dynamics) -> None:
+    """Tell the checkpoints of one run, and the claims of paper A on them."""
+    last = training.profiles[-1]
+    write(f"{name}-layers", tables.layers(last, tables.DEPTH))
+    write(f"{name}-checkpoints", tables.checkpoints(training))
+    write(f"{name}-claims", tables.verdicts(claims(last, dynamics=pairs(training)), "A"))
+    training_figures(name, training)
+
+
+def tokens(places: Places) -> None:
+    """Paper B: an encoder beside a decoder, and two training runs."""
+    models = {name: made(places, f"{name}-tokens") for name in ("minilm", "stories", "gpt", "esm")}
+    profiles = {n: m.profiles[-1] if isinstance(m, Dynamics) else m for n, m in models.items()}
+    for name, model in models.items():
+        profile = profiles[name]
+        training = pairs(model) if isinstance(model, Dynamics) else None
+        write(f"{name}-token-layers", tables.layers(profile, tables.TOKENS))
+        write(f"{name}-token-claims", tables.verdicts(claims(profile, dynamics=training), "B"))
+        if isinstance(model, Dynamics):
+            write(f"{name}-token-checkpoints", tables.checkpoints(model))
+            training_figures(f"{name}-token", model)
+            draw(f"{name}-token-anisotropy", dynamics_map(model, "anisotropy"))
+            draw(f"{name}-token-cosine", dynamics_map(model, "mean_cosine"))
+    for quantity in ("anisotropy", "mean_cosine"):
+        curves = [curve_of(p, quantity, MODELS[n]) for n, p in profiles.items()]
+        draw(f"tokens-{quantity}", along_depth(curves, quantity))
+
+
+def robustness(places: Places) -> None:
+    """Claim A8 at every hook point, pooling and number of neighbours."""
+    grid = made(places, "esm-protein-grid")
+    write("protein-grid", tables.grid(grid))
+    views = dict.fromkeys(view for view, _ in grid)
+    curves = [curve_of(grid[view, 10], "dimension", view.name) for view in views]
+    draw("protein-grid-dimension", along_depth(curves, "dimension"))
+    default = next(iter(views))
+    ks = sorted({k for _, k in grid})
+    curves = [curve_of(grid[default, k], "label_overlap", f"k = {k}") for k in ks]
+    draw("protein-grid-labels", along_depth(curves, "label_overlap"))
+
+
+def made(places: Places, name: str) -> Any:
+    """Return a run, from its folder where it is finished."""
+    return RUNS[name](places, name)
+
+
+def pairs(training: Dynamics) -> list[tuple[float, Profile]]:
+    """Return steps and profiles as the claims take them."""
+    return list(zip(training.steps.tolist(), training.profiles, strict=True))
+
+
+def retrieved(places: Places, name: str, last: Profile) -> dict[str, tuple[float, float]]:
+    """Return the 1-NN retrieval of every layer, families left out, with its error."""
+    rows = read_samples(
+        places.data / "domains.fasta.gz",
+        max_samples="all",
+        labels=PROTEIN["labels"],
+        exclude=PROTEIN["exclude"],
+    )
+    finished = places.runs / name / CHECKPOINTS / LAST["esm"]
+    found = evaluate(finished, labels=rows.labels, exclude=rows.exclude, metrics=["retrieval"])
+    score = found.scores["retrieval"]
+    return dict(zip(last.layers, zip(score.values, score.errors, strict=True), strict=True))
+
+
+def training_figures(name: str, training: Dynamics) -> None:
+    """Draw the dimension over layer and step, its mean, and what the labels say."""
+    draw(f"{name}-dimension", dynamics_map(training))
+    draw(f"{name}-mean-dimension", mean_dimension(training))
+    if "label_overlap" in training.maps:
+        draw(f"{name}-labels", dynamics_map(training, "label_overlap"))
+
+
+def published(places: Places, name: str, profile: Profile) -> None:
+    """Draw a profile with the published curves behind it."""
+    file = places.data / "published.json"
+    curves = read_published(file) if file.is_file() else ()
+    for quantity in dict.fromkeys(curve.quantity for curve in curves):
+        own = ("dimension_protocol", "dimension") if quantity == "dimension" else (quantity,)
+        drawn = [curve_of(profile, each, f"this run, {words(each).symbol}") for each in own]
+        figure = along_depth(drawn, quantity, curves_behind(curves, quantity))
+        draw(f"{name}-published-{quantity}", figure)
+
+
+def write(name: str, text: str) -> None:
+    """Write a table."""
+    (PAGES / "tables").mkdir(parents=True, exist_ok=True)
+    (PAGES / "tables" / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+
+
+def draw(name: str, figure: Figure) -> None:
+    """Write a figure."""
+    (PAGES / "figures").mkdir(parents=True, exist_ok=True)
+    figure.savefig(PAGES / "figures" / f"{name}.png", dpi=100, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    main()

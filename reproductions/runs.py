@@ -1,0 +1,107 @@
+"""Run the protocols of both papers; the same command computes only what is missing.
+
+    python -m reproductions.runs DATA MODELS RUNS [--only NAME ...]
+
+DATA holds ``domains.fasta.gz`` (SCOPe domains, their codes in the headers), ``digits.npz``
+(``images`` and ``labels``), ``sst.tsv`` (``sentence`` and ``label``), ``news.txt`` (raw text) and
+``residues.txt`` (the domains' residues without a break). MODELS holds what the scripts of
+``training/`` write: ``esm`` and ``esm_s`` (6 blocks of width 64), ``igpt``, ``gpt``; and two
+published models, ``minilm`` and ``stories``. Each run is a folder in RUNS.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import layergeom as lg
+from layergeom.api import CHECKPOINTS
+from layergeom.profiles import STATES
+from reproductions.grid import grid, without_exclusion
+
+PROTEIN = {"protocol": "valeriani2023-protein", "labels": "superfamily", "exclude": "family"}
+IMAGE = {"protocol": "valeriani2023-image", "labels": "labels"}
+TEXT = {"protocol": "valeriani2023-text", "text_column": "sentence", "labels": "label"}
+TOKENS = {"protocol": "razzhigaev2024"}
+POST_NORM = {"hook_point": "residual"}  # blocks that end in their norm have no first norm
+LAST = {"esm": "step4000", "igpt": "step2200", "gpt": "step2200"}  # checkpoints
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where data and models are, and where runs go."""
+
+    data: Path
+    models: Path
+    runs: Path
+
+
+def one(model: str, data: str, options: dict[str, Any]) -> Callable[[Places, str], Any]:
+    """Return what profiles one model into the folder of a name."""
+    return lambda places, name: lg.profile(
+        places.models / model, places.data / data, **options, folder=places.runs / name
+    )
+
+
+def training(model: str, data: str, options: dict[str, Any]) -> Callable[[Places, str], Any]:
+    """Return what profiles all checkpoints of a model."""
+    return lambda places, name: lg.dynamics(
+        places.models / model, places.data / data, **options, folder=places.runs / name
+    )
+
+
+def protein_grid(places: Places, name: str) -> Any:
+    """Profile the last protein checkpoint at every hook point, pooling and k."""
+    model, data = places.models / "esm" / LAST["esm"], places.data / "domains.fasta.gz"
+    return grid(model, data, PROTEIN, places.runs / name)
+
+
+def protein_kin(places: Places, name: str) -> Any:
+    """Profile the last protein checkpoint with neighbours of the same family too."""
+    model, data = places.models / "esm" / LAST["esm"], places.data / "domains.fasta.gz"
+    states = places.runs / "esm-protein" / CHECKPOINTS / LAST["esm"] / STATES
+    return without_exclusion(model, data, PROTEIN, places.runs / name, states)
+
+
+RUNS: Mapping[str, Callable[[Places, str], Any]] = MappingProxyType(
+    {
+        "minilm-tokens": one("minilm", "news.txt", TOKENS),
+        "stories-tokens": one("stories", "news.txt", TOKENS),
+        "minilm-text": one("minilm", "sst.tsv", TEXT | POST_NORM),
+        "stories-text": one("stories", "sst.tsv", TEXT),
+        "gpt-tokens": training("gpt", "news.txt", TOKENS),
+        "esm-tokens": training("esm", "residues.txt", TOKENS),
+        "gpt-text": training("gpt", "sst.tsv", TEXT),
+        "igpt-image": training("igpt", "digits.npz", IMAGE),
+        "esm-protein": training("esm", "domains.fasta.gz", PROTEIN),
+        "esm-protein-kin": protein_kin,
+        "esm-protein-grid": protein_grid,
+        "esm_s-protein": one("esm_s/step4000", "domains.fasta.gz", PROTEIN),
+    }
+)
+
+
+def places_given(parser: argparse.ArgumentParser) -> Places:
+    """Read where data, models and runs are."""
+    for place in ("data", "models", "runs"):
+        parser.add_argument(place, type=Path)
+    given = parser.parse_args()
+    return Places(given.data, given.models, given.runs)
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=RUNS, nargs="+", help="these runs; default: all")
+    places = places_given(parser)
+    for name in parser.parse_args().only or RUNS:
+        print(name, flush=True)
+        RUNS[name](places, name)
+
+
+if __name__ == "__main__":
+    main()
