@@ -388,3 +388,13 @@ def test_keys_follow_the_content(clusters: tuple) -> None:
     ]
     assert len({key, *others}) == 6
     assert measure.measure(states, classes, settings=TEN).provenance["key"] == key
+
+
+def test_labels_without_a_single_match_leave_the_geometry_standing(clusters: tuple) -> None:
+    layers, classes = clusters
+    alone = [f"row {i}" for i in range(len(classes))]
+    found = measure.measure(stored_states(layers), alone, settings=TEN)
+    assert "label_overlap" not in found.curves
+    assert any("label_overlap is unknown: no row has a label" in w for w in found.warnings)
+    whole = measure.measure(stored_states(layers), classes, settings=TEN)
+    np.testing.assert_array_equal(found.dimension.values, whole.dimension.values)

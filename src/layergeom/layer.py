@@ -371,10 +371,14 @@ def _label_overlap(
         graph = searched(exclude=given.exclude)
     if graph is None:
         return
+    try:
+        found = geometry.label_overlap(
+            graph, _with_gaps(given.codes), settings.k, exclude=_with_gaps(given.exclude)
+        )
+    except DegenerateError as error:
+        layer.notes.append(f"label_overlap is unknown: {error}")
+        return
     layer.joined["label_overlap"] = row_adjacency(graph, settings.k)
-    found = geometry.label_overlap(
-        graph, _with_gaps(given.codes), settings.k, exclude=_with_gaps(given.exclude)
-    )
     layer.numbers["label_overlap"] = (found.value, found.error)
     layer.chance["label_overlap"] = found.chance
     layer.influence["label_overlap"] = found.influence
