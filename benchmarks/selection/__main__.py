@@ -1,6 +1,7 @@
 """Judge the rules that choose a layer, and write the page of the results.
 
 python -m benchmarks.selection DATA MODELS RUNS   # adds records, writes docs/reference/selection.md
+python -m benchmarks.selection --published FILE   # accuracies per layer that others published
 python -m benchmarks.selection --page             # the page alone, from the records
 """
 
@@ -16,6 +17,7 @@ import layergeom as lg
 from benchmarks import records
 from benchmarks.selection.cases import Case, cases
 from benchmarks.selection.page import PAGE, RECORDS, page
+from benchmarks.selection.published import published
 from benchmarks.selection.rules import RULES
 from layergeom.reading import read
 from layergeom.tasks.evaluate import Metric
@@ -58,10 +60,14 @@ def judged(case: Case, runs: Path) -> records.Record:
 def main() -> None:
     """Read the command line; judge, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--page", action="store_true", help="the page alone")
+    parser.add_argument("--page", action="store_true", help="the page alone (also without places)")
+    parser.add_argument("--published", type=Path, help="see benchmarks.selection.published")
     parser.add_argument("places", nargs="*", type=Path, help="DATA MODELS RUNS")
     given = parser.parse_args()
-    if not given.page:
+    if given.published:
+        for record in published(given.published):
+            records.append(RECORDS, record)
+    if given.places:
         data, models, runs = given.places
         for case in cases(data, models):
             print(case.name, flush=True)

@@ -30,12 +30,19 @@ makers' layer: *this package* refused in {refused} of {cases} cases.
 Cases of one model are no independent samples, so averages are taken within each model first;
 **n** is the number of models. *Held out* are the models on which nothing of the rule was decided.
 """
+PUBLISHED = """## Published accuracies
+
+Linear-probe accuracies by layer of mean-pooled states that others published (Skean et al. 2025,
+MTEB classification). They say nothing of geometry, so only fixed choices can be judged: regret in
+points, averaged over the revisions of a model, and the relative depth of the best layer.
+"""
 
 
 def page(found: Iterable[Record]) -> str:
     """Return the page: averages over models, seen and held out, and every case."""
-    newest = {record["case"]["name"]: record for record in found}
-    kept = list(newest.values())
+    newest = {(record["job"], record["case"]["name"]): record for record in found}
+    kept = [record for (job, _), record in newest.items() if job == "selection"]
+    others = [record for (job, _), record in newest.items() if job == "selection-published"]
     refused = sum(not record["found"] for record in kept)
     parts = [HEAD.format(refused=refused, cases=len(kept))]
     for title, seen in (("Held out", False), ("Models the rule was built on", True)):
@@ -43,6 +50,8 @@ def page(found: Iterable[Record]) -> str:
         if chosen:
             parts.append(f"## {title}\n\n{_averages(chosen)}\n")
     parts.append(f"## Every case, by label overlap\n\n{_cases(kept)}\n")
+    if others:
+        parts.append(f"{PUBLISHED}\n{_published(others)}\n")
     return "\n".join(parts)
 
 
@@ -81,6 +90,19 @@ def _cases(kept: Sequence[Record]) -> str:
         name, top = record["case"]["name"], record["case"]["layers"][best]
         rows.append([name, f"{values[best]:.3f} ({top})", told, *cells])
     return _table(["case", "best", "this rule", *rules], rows)
+
+
+def _published(kept: Sequence[Record]) -> str:
+    groups: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record in kept:
+        groups[record["case"]["model"], record["case"]["task"]].append(record)
+    rules = list(kept[0]["regrets"])
+    rows = []
+    for (model, task), found in sorted(groups.items()):
+        means = [f"{np.mean([record['regrets'][rule] for record in found]):.1f}" for rule in rules]
+        depth = f"{np.median([record['best_depth'] for record in found]):.2f}"
+        rows.append([model, task, str(len(found)), *means, depth])
+    return _table(["model", "task", "revisions", *rules, "depth of the best"], rows)
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
