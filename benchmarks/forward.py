@@ -6,7 +6,8 @@ Three ways of feeding the same batches, in turn and paired, medians of CPU time:
 our pass (every layer pooled in a hook and written to a store); the network with
 ``output_hidden_states=True``, each layer pooled afterwards, as one does by hand. The pooled states
 of the second and third must be equal before any time is written. Peak memory is what a process of
-its own needs above the network alone.
+its own allocates above what it had before; pages of the store's files, which are written through
+memory maps and which the system takes back when it wants them, do not count.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import statistics
 import sys
 from collections.abc import Callable, Sequence
@@ -36,6 +38,8 @@ from layergeom.states.settings import Extraction
 from layergeom.states.store import Store
 
 REPEATS = 7
+# glibc keeps freed memory for later; told so it gives every larger piece back at once.
+RETURNED = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 Pooled = dict[str, np.ndarray]
 
 
@@ -61,10 +65,16 @@ def alone(feed: Feed) -> Pooled:
     return {}
 
 
-def watched(feed: Feed) -> Pooled:
-    """Our pass."""
+def stored(feed: Feed) -> Store:
+    """Our pass: every layer pooled, and written."""
     store = Store.temporary()
     run([Target(feed.plan, feed.sequences, store, "benchmark")])
+    return store
+
+
+def watched(feed: Feed) -> Pooled:
+    """Our pass, and its states read back."""
+    store = stored(feed)
     return {
         name.key: np.array(store.get(f"layers/{name.key}", "benchmark")["states"])  # type: ignore[index]
         for name in feed.plan.names
@@ -90,9 +100,9 @@ def by_hand(feed: Feed) -> Pooled:
     return found
 
 
-WAYS: dict[str, Callable[[Feed], Pooled]] = {
+WAYS: dict[str, Callable[[Feed], object]] = {
     "alone": alone,
-    "watched": watched,
+    "watched": stored,
     "by_hand": by_hand,
 }
 
@@ -108,12 +118,13 @@ def peak(way: str, model: str, texts: str, rows: int, pipe: object) -> None:
     """Measure one way in a process of its own."""
     torch.set_num_threads(1)
     feed = prepared(model, texts, rows)
-    pipe.send(timing.measured(partial(WAYS[way], feed))[1].peak_mib)  # type: ignore[attr-defined]
+    pipe.send(timing.anonymous_peak(partial(WAYS[way], feed)))  # type: ignore[attr-defined]
 
 
 def peaks(model: str, texts: str, rows: int) -> dict[str, float]:
     """Return the peak memory of each way above what was in use before, MiB."""
     found, context = {}, multiprocessing.get_context("spawn")
+    os.environ |= RETURNED  # to the children
     for way in WAYS:
         ours, theirs = context.Pipe()
         process = context.Process(target=peak, args=(way, model, texts, rows, theirs))

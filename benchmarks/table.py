@@ -32,6 +32,16 @@ been shared: CPU time suffers less from that than wall time, but it does suffer.
 *chunked* is the whole-row method of paper A, written anew: it sorts 2,050 neighbours whatever k is.
 pynndescent is approximate.
 """
+FORWARD = """## The forward pass
+
+`python -m benchmarks.forward`: CPU time (one thread) and memory beyond the network alone, of our
+pass, which pools every layer as it comes by and writes it, and of `output_hidden_states=True`
+pooled by hand. Both give equal states. Paired, medians of seven; memory is the largest that was
+allocated, without pages of files.
+
+| model | blocks | rows | ours | by hand | a layer's tokens, one batch [MiB] | ours [MiB] | by hand [MiB] |
+|---|---|---|---|---|---|---|---|
+"""  # noqa: E501  a row of a table
 OTHERS = ("sgemm", "faiss", "sklearn", "torch", "dadapy", "skdim")
 COLUMNS = ("peer", "version", "CPU [s]", "× sgemm", "wall [s]", "peak [MiB]", "answer")
 
@@ -64,7 +74,8 @@ def page(found: Iterable[Record]) -> str:
         lines = [line for key, line in kept.items() if key[0] == where]
         parts.append(f"## {where}\n")
         parts.append(_loads(lines))
-        parts.append(_jobs([line for line in found if "job" in line and place(line) == where]))
+        here = [line for line in found if "machine" in line and place(line) == where]
+        parts.append(_headline([line for line in here if isinstance(line.get("job"), dict)]))
         parts.append(_summary(lines))
         parts += [
             _case([line for line in lines if line["case"]["name"] == name])
@@ -72,6 +83,7 @@ def page(found: Iterable[Record]) -> str:
         ]
     if not kept:
         parts.append("No record yet.\n")
+    parts.append(_forward([line for line in found if line.get("job") == "forward"]))
     return "\n".join(parts)
 
 
@@ -83,7 +95,21 @@ def _loads(lines: Sequence[Record]) -> str:
     return f"Measured {span}{told}.\n"
 
 
-def _jobs(lines: Sequence[Record]) -> str:
+def _forward(lines: Sequence[Record]) -> str:
+    """Say what watching the layers costs, by the newest record of each model."""
+    newest = {line["model"]: line for line in lines}
+    rows = []
+    for name, line in newest.items():
+        ratio, peak = line["ratio_to_alone"], line["peak_mib"]
+        cells = [name, f"{line['blocks']} × {line['width']}", f"{line['rows']:,}"]
+        cells += [f"{100 * (ratio[way] - 1):+.1f} %" for way in ("watched", "by_hand")]
+        cells += [str(line["one_layer_of_tokens_mib"])]
+        cells += [f"{peak[way] - peak['alone']:.1f}" for way in ("watched", "by_hand")]
+        rows.append(f"| {' | '.join(cells)} |")
+    return FORWARD + "\n".join(rows) + "\n" if rows else ""
+
+
+def _headline(lines: Sequence[Record]) -> str:
     """Say what paper A's job cost, the last time that it was run."""
     if not lines:
         return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,28 @@ def measured(call: Callable[[], T]) -> tuple[T, Cost]:
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     peak = None if before is None else round(max(0.0, _mebibytes("VmHWM") - before), 1)
     return result, Cost(cpu, wall, peak)
+
+
+def anonymous_peak(call: Callable[[], object], every: float = 0.002) -> float:
+    """Call once and return the most memory allocated meanwhile above the start, MiB.
+
+    Pages of mapped files are left out. Sampled by a thread: allocations that live for less than
+    ``every`` seconds may be missed.
+    """
+    before, seen, done = _mebibytes("RssAnon"), [0.0], threading.Event()
+
+    def look() -> None:
+        while not done.wait(every):
+            seen[0] = max(seen[0], _mebibytes("RssAnon") - before)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        call()
+    finally:
+        done.set()
+        watcher.join()
+    return round(seen[0], 1)
 
 
 def _resident() -> float | None:
