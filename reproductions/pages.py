@@ -51,7 +51,7 @@ def main() -> None:
 
 def proteins(places: Places) -> None:
     """Paper A on proteins: two sizes, training, family exclusion, retrieval."""
-    small, training = made(places, "esm_s-protein"), made(places, "esm-protein")
+    training = made(places, "esm-protein")
     kin = made(places, "esm-protein-kin")
     last = training.profiles[-1]
     retrieval = retrieved(places, "esm-protein", last)

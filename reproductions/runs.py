@@ -23,11 +23,16 @@ from layergeom.api import CHECKPOINTS
 from layergeom.profiles import STATES
 from reproductions.grid import grid, without_exclusion
 
-PROTEIN = {"protocol": "valeriani2023-protein", "labels": "superfamily", "exclude": "family"}
+PROTEIN: dict[str, Any] = {
+    "protocol": "valeriani2023-protein",
+    "labels": "superfamily",
+    "exclude": "family",
+}
 IMAGE = {"protocol": "valeriani2023-image", "labels": "labels"}
 TEXT = {"protocol": "valeriani2023-text", "text_column": "sentence", "labels": "label"}
 TOKENS = {"protocol": "razzhigaev2024"}
 POST_NORM = {"hook_point": "residual"}  # blocks that end in their norm have no first norm
+GRID_ROWS = 4000  # 45 profiles
 LAST = {"esm": "step4000", "igpt": "step2200", "gpt": "step2200"}  # checkpoints
 
 
@@ -57,7 +62,7 @@ def training(model: str, data: str, options: dict[str, Any]) -> Callable[[Places
 def protein_grid(places: Places, name: str) -> Any:
     """Profile the last protein checkpoint at every hook point, pooling and k."""
     model, data = places.models / "esm" / LAST["esm"], places.data / "domains.fasta.gz"
-    return grid(model, data, PROTEIN, places.runs / name)
+    return grid(model, data, PROTEIN | {"max_samples": GRID_ROWS}, places.runs / name)
 
 
 def protein_kin(places: Places, name: str) -> Any:
