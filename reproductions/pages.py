@@ -22,10 +22,11 @@ from layergeom.show.map_figures import dynamics_map, mean_dimension
 from layergeom.show.published import curves_behind, read_published
 from layergeom.show.quantities import quantity as words
 from layergeom.states.inputs import read_samples
+from layergeom.states.views import View
 from layergeom.tasks.dynamics import Dynamics
 from layergeom.tasks.evaluate import evaluate
 from reproductions import tables
-from reproductions.runs import LAST, PROTEIN, RUNS, Places, places_given
+from reproductions.runs import LAST, PROTEIN, RUNS, SMALL_STEP, Places, places_given
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,25 +51,26 @@ def main() -> None:
 
 
 def proteins(places: Places) -> None:
-    """Paper A on proteins: two sizes, training, family exclusion, retrieval."""
-    training = made(places, "esm-protein")
-    kin = made(places, "esm-protein-kin")
-    last = training.profiles[-1]
+    """Paper A on proteins: training, family exclusion, retrieval, two sizes, robustness."""
+    training, kin = made(places, "esm-protein"), made(places, "esm-protein-kin")
+    last, small = training.profiles[-1], made(places, "esm_s-protein")
     retrieval = retrieved(places, "esm-protein", last)
-    grid = {f"{view.name}, k {k}": p for (view, k), p in made(places, "esm-protein-grid").items()}
-    found = claims(
-        [small, last],
-        dynamics=pairs(training),
-        comparison=kin,
-        evaluation=retrieval,
-        variants=grid,
-    )
+    found = claims(last, dynamics=pairs(training), comparison=kin, evaluation=retrieval)
+    as_long = training.profiles[training.checkpoints.index(SMALL_STEP)]
+    grid = made(places, "esm-protein-grid")
+    usual = grid.pop((View("mean", "first_norm"), 10))
+    others = {f"{view.name}, k {k}": profile for (view, k), profile in grid.items()}
+    own = {"A2": claims([small, as_long]), "A8": claims(usual, variants=others)}
+    told = [next(c for c in own.get(claim.name, found) if c.name == claim.name) for claim in found]
     write("protein-layers", tables.layers(last, tables.DEPTH))
     write("protein-small-layers", tables.layers(small, tables.DEPTH))
     write("protein-checkpoints", tables.checkpoints(training))
-    write("protein-claims", tables.verdicts(found, "A"))
+    write("protein-claims", tables.verdicts(told, "A"))
     write("protein-retrieval", tables.scores(retrieval))
     training_figures("protein", training)
+    sizes = {"10 × 128": as_long, "6 × 64": small}
+    curves = [curve_of(profile, "dimension", name) for name, profile in sizes.items()]
+    draw("protein-sizes", along_depth(curves, "dimension"))
     published(places, "protein", last)
 
 

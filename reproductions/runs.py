@@ -32,6 +32,7 @@ IMAGE = {"protocol": "valeriani2023-image", "labels": "labels"}
 TEXT = {"protocol": "valeriani2023-text", "text_column": "sentence", "labels": "label"}
 TOKENS = {"protocol": "razzhigaev2024"}
 POST_NORM = {"hook_point": "residual"}  # blocks that end in their norm have no first norm
+SMALL_STEP = "step2560"  # of the small ESM, and of the larger one where they are compared
 GRID_ROWS = 4000  # 45 profiles
 LAST = {"esm": "step4000", "igpt": "step2200", "gpt": "step2200"}  # checkpoints
 
@@ -85,7 +86,7 @@ RUNS: Mapping[str, Callable[[Places, str], Any]] = MappingProxyType(
         "esm-protein": training("esm", "domains.fasta.gz", PROTEIN),
         "esm-protein-kin": protein_kin,
         "esm-protein-grid": protein_grid,
-        "esm_s-protein": one("esm_s/step4000", "domains.fasta.gz", PROTEIN),
+        "esm_s-protein": one(f"esm_s/{SMALL_STEP}", "domains.fasta.gz", PROTEIN),
     }
 )
 

@@ -64,7 +64,7 @@ def test_no_adjacency_of_a_layer_is_made_twice(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(uncertainty, "joined_pairs", noted)
     measure.measure(stored_states({"a": LAYERS["block_1"]}), np.arange(N) % 3, settings=TEN)
-    assert sorted(made) == [2, 4, 8, TEN.k, 16, 32, 64]  # Gride's ranks, and the overlaps' k
+    assert sorted(made) == [2, 4, 6, 8, TEN.k, 16, 32, 64]  # Gride's ranks, homogeneity's 6, k
 
 
 # ── values ────────────────────────────────────────────────────────────────────────────────────

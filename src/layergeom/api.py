@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from layergeom import profiles
-from layergeom.errors import GeometryWarning, InputError
+from layergeom.errors import GeometryWarning
 from layergeom.geometry import _compiled, neighbor_way
 from layergeom.layer import Settings
-from layergeom.measure import Progress, measure_once
-from layergeom.profiles import STATES, Profile
+from layergeom.measure import Progress
+from layergeom.profiles import Profile
 from layergeom.reading import Phase, Reading, Recommendation, read
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import Samples, read_samples
-from layergeom.states.labels import with_labels
 from layergeom.states.pooling import Pooling
 from layergeom.states.store import Store
-from layergeom.states.stored import stored_states
 from layergeom.states.views import HookPoint, View
 
 if TYPE_CHECKING:
@@ -62,11 +60,19 @@ class ProfileResult(Profile):
         """The layer to use: found? repeatable? useful?"""  # noqa: D400
         return self.reading.recommendation
 
-    def plot(self) -> Figure:
-        """Return a matplotlib figure of the dimension over the layers with its errors."""
-        from layergeom.show.figures import dimension
+    def plot(self, quantity: str = "dimension") -> Figure:
+        """Return a matplotlib figure of a quantity over the layers with its errors.
 
-        return dimension(self, reading=self.reading).figure
+        Raises
+        ------
+        InputError
+            If the profile does not hold it; the message lists what it holds.
+        """
+        from layergeom.show.figures import dimension, one
+
+        if self[quantity].name == "dimension":
+            return dimension(self, reading=self.reading).figure
+        return one(self, quantity, reading=self.reading).figure
 
     def report(self, path: Path | str, command: str = "") -> Path:
         """Write the offline report to ``path`` and return it."""
@@ -154,6 +160,8 @@ def profile(
     protocol: str | None = None,
     k: int | None = None,
     seed: int = 0,
+    quantities: Any = None,
+    nulls: str | Sequence[str] | None = None,
     folder: Path | str | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -179,6 +187,15 @@ def profile(
         How data are read and sampled; at most 20,000 rows unless ``max_samples`` says otherwise.
     k : int
         Neighbours compared by the overlaps.
+    quantities : callable, estimator, str, or a list of them; optional
+        Further curves: functions of (points, graph) that return a number or (value, error), where
+        ``points`` are a layer's distinct points; estimators with ``fit`` and ``dimension_``, such
+        as scikit-dimension's; names (``dimension_levina_bickel``, ``rankme``,
+        ``dataset_entropy``, ``linearity``). One that fails at a layer is a warning. See
+        docs/how-to/add_a_quantity.md.
+    nulls : str or list of str, optional
+        What the curves read where there is nothing to find, kept in ``nulls``: ``permuted``,
+        ``gaussian``, ``shuffled``, ``untrained``, ``length`` (docs/explanation/nulls.md).
     folder : path, optional
         Keeps states and neighbour lists; a second call computes nothing that is there.
     progress : callable(done, total, what), optional
@@ -226,15 +243,21 @@ def profile(
         "max_samples": max_samples,
     }
     if data is None:
+        from layergeom.tasks.given_states import given_states
+        from layergeom.tasks.measured_states import measured_states
+        from layergeom.tasks.nulls import checked_nulls, nulls_of_states
+
         device = options.pop("device", None)
-        hidden, rows = _given(model, protocol, reading, place, options)
+        hidden, rows = given_states(model, protocol, reading, place, options)
         where = None if device == "auto" else device
         settings = Settings(seed=seed) if k is None else Settings(k=k, seed=seed)
-        found = measure_once(hidden, *rows, settings, place, progress, where)
+        kinds = checked_nulls(nulls, of_states=True)
+        found = measured_states(hidden, rows, settings, place, progress, where, quantities)
+        found = nulls_of_states(found, kinds, hidden, rows, settings, place, progress, where)
     else:
         from layergeom.tasks.protocol_runs import profile_by
 
-        options |= {**reading, "k": k, "seed": seed}
+        options |= {**reading, "k": k, "seed": seed, "quantities": quantities, "nulls": nulls}
         found = profile_by(protocol, model, data, folder=place, progress=progress, **options)
     _tell_plain_search(found)
     return ProfileResult.of(found)
@@ -281,29 +304,6 @@ def _warn_once() -> None:
     from layergeom.tasks.environment import kernel_line
 
     warnings.warn(f"neighbours: {kernel_line()}.", GeometryWarning, stacklevel=4)
-
-
-Rows = tuple[Sequence[Any] | None, Sequence[Any] | None]
-
-
-def _given(
-    states: Any,
-    protocol: str | None,
-    reading: dict[str, Any],
-    place: Path | None,
-    options: dict[str, Any],
-) -> tuple[HiddenStates, Rows]:
-    of_data = {n: reading[n] for n in ("text_column", "max_samples", "split")}
-    of_data |= {"protocol": protocol}
-    refused = [*options, *(name for name, value in of_data.items() if value is not None)]
-    if refused:
-        raise InputError(
-            f"{refused[0]} says how data are read and a model is run, but there are no "
-            "data; give profile(model, data, …), or leave it out for stored states."
-        )
-    store = None if place is None else Store(place / STATES)
-    hidden = stored_states(states, store)
-    return with_labels(hidden, *(reading[name] for name in ("labels", "exclude", "groups")))
 
 
 def dynamics(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,12 +11,16 @@ from functools import partial
 import numpy as np
 
 from layergeom import geometry
+from layergeom.added_quantities import AddedQuantity
 from layergeom.arrays import FloatArray, IntArray, Points, count
 from layergeom.errors import DegenerateError, GeometryWarning, InputError, StoreError
 from layergeom.geometry import NeighborGraph
+from layergeom.geometry.audit import Audit, audit
 from layergeom.geometry.dimension import Fit, check_fit
 from layergeom.geometry.group_ratios import ranked_distances, reach
+from layergeom.geometry.homogeneity import constant_share
 from layergeom.geometry.near_twins import FEWEST_LISTED, near_twins
+from layergeom.geometry.scales import thinned_twonn
 from layergeom.geometry.uncertainty import (
     Joined,
     adjacency,
@@ -115,6 +119,7 @@ class MeasuredLayer:
     graph: NeighborGraph | None = None
     scale: ScaleCurve | None = None
     decimation: dict[str, list[float]] | None = None
+    audit: Audit | None = None
     undefined: str = ""
     notes: list[str] = field(default_factory=list)
 
@@ -126,12 +131,13 @@ def measured_layer(
     settings: Settings,
     device: str | None = None,
     groups: IntArray | None = None,
+    added: Sequence[AddedQuantity] = (),
 ) -> MeasuredLayer:
     """Measure one layer; what cannot be measured is left out with its reason.
 
     Neighbours are searched on ``device``, which changes no answer. With ``groups`` (see
     :func:`layergeom.geometry.groups.check_groups`), these are the sampling units of all errors,
-    and all neighbours come from other groups.
+    and all neighbours come from other groups. An ``added`` quantity that fails is told.
     """
     layer = MeasuredLayer()
     invalid = states.provenance.get("invalid", {})
@@ -155,6 +161,9 @@ def measured_layer(
         _points(layer, X, graph, settings)
         if given is not None:
             _label_overlap(layer, searched, given, settings)
+        for quantity in added:
+            layer.numbers[quantity.name], trouble = quantity.of(X, graph)
+            layer.notes += [trouble] if trouble else []
     layer.graph = graph.nearest(settings.k)
     return layer
 
@@ -275,6 +284,10 @@ def _points(layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings: Set
     except DegenerateError as error:
         layer.undefined = str(error)
         return
+    layer.audit = audit(X, graph, settings.seed)
+    if layer.audit.differing:
+        listed = f"{layer.audit.differing} of {layer.audit.rows}"
+        layer.notes.append(f"the neighbour lists of {listed} rows are wrong in float64; report it.")
     _distances(layer, graph)
     _dimensions(layer, X, graph, settings)
 
@@ -325,8 +338,10 @@ def _dimensions(layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings:
         "values": thin.values.tolist(),
         "errors": thin.errors.tolist(),
     }
+    _if_known(layer, "homogeneity", lambda: constant_share(graph, twonn.value))
     if settings.fit is not None:
-        _protocol_dimension(layer, X, graph, settings, settings.fit)
+        recipe = (settings.thinning, settings.seed, settings.fit, settings.fraction)
+        _if_known(layer, "dimension_protocol", partial(thinned_twonn, X, graph, *recipe))
 
 
 def _tell_twins(layer: MeasuredLayer, graph: NeighborGraph) -> None:
@@ -339,25 +354,12 @@ def _tell_twins(layer: MeasuredLayer, graph: NeighborGraph) -> None:
         )
 
 
-def _protocol_dimension(
-    layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings: Settings, fit: Fit
-) -> None:
-    """TwoNN by the fit of a protocol, on disjoint subsets where the protocol thins."""
+def _if_known(layer: MeasuredLayer, name: str, estimate: Callable[[], tuple[float, float]]) -> None:
+    """Add a value and its error, or the reason why there is none."""
     try:
-        thin = geometry.decimation(
-            X, graph, (settings.thinning,), settings.seed, fit, settings.fraction
-        )
+        layer.numbers[name] = estimate()
     except DegenerateError as error:
-        layer.notes.append(f"dimension_protocol is unknown: {error}")
-        return
-    if not len(thin.sizes):
-        layer.notes.append(
-            f"dimension_protocol is unknown: {graph.n_distinct} distinct points are too few to be "
-            f"split into {settings.thinning} subsets."
-        )
-        return
-    errors = thin.errors if settings.thinning == 1 else thin.spreads
-    layer.numbers["dimension_protocol"] = (float(thin.values[0]), float(errors[0]))
+        layer.notes.append(f"{name} is unknown: {error}")
 
 
 def _label_overlap(

@@ -6,7 +6,6 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import scipy
 import scipy.sparse as sp
 
 from layergeom import arrays, geometry
+from layergeom.added_quantities import AddedQuantity, added_quantities
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry import neighbor_way
@@ -22,7 +22,7 @@ from layergeom.geometry._search import has_device
 from layergeom.geometry.groups import chance_of_neighbors, check_groups
 from layergeom.geometry.uncertainty import Joined, covariance
 from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
-from layergeom.profiles import FILE, Curve, LayerMap, Profile, load
+from layergeom.profiles import FILE, Curve, LayerMap, Profile, layer_span, load
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.settings import MAX_TOKENS
@@ -48,6 +48,7 @@ def measure(
     progress: Progress | None = None,
     device: str | None = None,
     groups: object = None,
+    quantities: object = None,
 ) -> Profile:
     """Return the geometry of every layer.
 
@@ -71,6 +72,8 @@ def measure(
         cluster): every neighbour comes from another group, and every error takes the group as the
         sampling unit (docs/explanation/groups.md). ``states.groups`` unless given. A row whose
         group is missing is a group of its own; groups of one row each change nothing.
+    quantities : optional
+        Further ones (see :func:`layergeom.added_quantities.added_quantities`).
 
     Returns
     -------
@@ -94,13 +97,13 @@ def measure(
     settings = Settings() if settings is None else settings
     check_rows(states.n, settings)
     given = _labels(states, labels, exclude)
-    own = _groups(states, groups, settings)
+    own, added = _groups(states, groups, settings), added_quantities(quantities)
     codes = sampling_groups(states, settings, groups)
     device = _search_device(states, device)
     way = neighbor_way(states.n, device)
     layers: list[MeasuredLayer] = []
     for done, key in enumerate(states.layers):
-        layers.append(measured_layer(states, key, given, settings, device, codes))
+        layers.append(measured_layer(states, key, given, settings, device, codes, added))
         if progress is not None:
             progress(done + 1, len(states.layers), "layers measured")
     if all(layer.graph is None for layer in layers):
@@ -108,7 +111,7 @@ def measure(
             "no layer can be measured: "
             + "; ".join(f"{k}: {x.undefined}" for k, x in zip(states.layers, layers, strict=True))
         )
-    return _assemble(states, layers, given, _Making(settings, way, own, codes))
+    return _assemble(states, layers, given, _Making(settings, way, own, codes, added))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +122,7 @@ class _Making:
     way: str
     groups: Sequence[object] | None
     codes: IntArray | None
+    added: Sequence[AddedQuantity] = ()
 
     @property
     def group_facts(self) -> Mapping[str, int] | None:
@@ -169,18 +173,19 @@ def measure_once(
     progress: Progress | None = None,
     device: str | None = None,
     groups: object = None,
+    quantities: object = None,
 ) -> Profile:
     """Return the profile that ``folder`` holds if it is of the same content; else make and keep it.
 
     A damaged or newer profile is made again and replaced.
     """
     if folder is None:
-        return measure(states, labels, exclude, settings, progress, device, groups)
-    key = profile_key(states, labels, exclude, settings, groups)
+        return measure(states, labels, exclude, settings, progress, device, groups, quantities)
+    key = profile_key(states, labels, exclude, settings, groups, quantities)
     former = _former(folder)
     if former is not None and former.provenance.get("key") == key:
         return former
-    made = measure(states, labels, exclude, settings, progress, device, groups)
+    made = measure(states, labels, exclude, settings, progress, device, groups, quantities)
     made.save(folder)
     return made
 
@@ -198,10 +203,12 @@ def profile_key(
     exclude: object,
     settings: Settings,
     groups: object = None,
+    quantities: object = None,
 ) -> str:
     """Return the content key of the profile that :func:`measure` would make."""
     own = _groups(states, groups, settings)
-    return _key(states, _labels(states, labels, exclude), settings, own)
+    added = added_quantities(quantities)
+    return _key(states, _labels(states, labels, exclude), settings, own, added)
 
 
 def _key(
@@ -209,11 +216,13 @@ def _key(
     given: Labels | None,
     settings: Settings,
     groups: Sequence[object] | None,
+    added: Sequence[AddedQuantity],
 ) -> str:
     codes = [] if given is None else [given.codes, given.exclude]
     parts = ["profile", SCHEMA, states.key, asdict(settings), codes]
     if groups is not None:
         parts.append(arrays.labels(groups, states.n, "groups"))
+    parts += [("added", quantity.name, quantity.key) for quantity in added]
     return content_key(*parts)
 
 
@@ -284,13 +293,14 @@ def _assemble(
         undefined=undefined,
         counts=dict(states.counts) | {"rows": states.n, "layers": len(keys)},
         warnings=_warnings(states, layers, making),
-        provenance=_provenance(states, given, making),
+        provenance=_provenance(states, given, making) | {"audit": _audits(states.layers, layers)},
     )
 
 
 def _curves(layers: list[MeasuredLayer]) -> dict[str, Curve]:
     measured = [name for layer in layers for name in layer.numbers]
-    names = dict.fromkeys([*measured, "dimension"])  # there even where no layer has one
+    always = ("dimension", "homogeneity")  # even where no layer has one
+    names = dict.fromkeys([*measured, *always])
     curves = {}
     for name in names:
         pairs = np.array([x.numbers.get(name, (np.nan, np.nan)) for x in layers], dtype=np.float64)
@@ -334,7 +344,7 @@ def _warnings(
     return (
         tuple(states.warnings)
         + _few_groups(making)
-        + tuple(f"{_span(keys, states.layers)}: {sentence}" for sentence, keys in told.items())
+        + tuple(f"{layer_span(keys, states.layers)}: {sentence}" for sentence, keys in told.items())
     )
 
 
@@ -349,20 +359,10 @@ def _few_groups(making: _Making) -> tuple[str, ...]:
     return (sentence,)
 
 
-def _span(keys: list[str], layers: tuple[str, ...]) -> str:
-    """Name layers, runs of neighbouring ones by their ends: ``block_1, block_3 to block_9``."""
-    places = enumerate(layers.index(key) for key in keys)
-    runs = [[at for _, at in run] for _, run in groupby(places, key=lambda item: item[1] - item[0])]
-    return ", ".join(
-        layers[run[0]] if len(run) == 1 else f"{layers[run[0]]} to {layers[run[-1]]}"
-        for run in runs
-    )
-
-
 def _provenance(states: HiddenStates, given: Labels | None, making: _Making) -> dict[str, Any]:
     estimators = ESTIMATORS if making.codes is None else ESTIMATORS | GROUPED
     return {
-        "key": _key(states, given, making.settings, making.groups),
+        "key": _key(states, given, making.settings, making.groups, making.added),
         "states": dict(states.provenance) | {"key": states.key},
         "settings": asdict(making.settings),
         "labels": _label_facts(given),
@@ -375,7 +375,13 @@ def _provenance(states: HiddenStates, given: Labels | None, making: _Making) -> 
             "python": platform.python_version(),
         },
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+    } | ({"quantities": [quantity.facts for quantity in making.added]} if making.added else {})
+
+
+def _audits(keys: Sequence[str], layers: list[MeasuredLayer]) -> dict[str, Mapping[str, float]]:
+    """Return what the audit of each layer found (see :func:`layergeom.geometry.audit.audit`)."""
+    audits = ((key, layer.audit) for key, layer in zip(keys, layers, strict=True))
+    return {key: asdict(audit) for key, audit in audits if audit is not None}
 
 
 def _label_facts(given: Labels | None) -> Mapping[str, Any] | None:

@@ -7,8 +7,9 @@ and provenance only, so that figures and reports are remade from a small file wi
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,10 @@ class Profile:
         What limits the meaning of the numbers.
     provenance : mapping
         States, settings, versions, key, time of creation.
+    nulls : mapping of str to mapping of str to Curve
+        By kind (``permuted``, ``gaussian``, ``shuffled``, ``untrained``, ``length``) what curves
+        of these names read where there is nothing to find; empty unless asked for. Of ``permuted``
+        the mean, and the upper 95 % under ``<curve>_upper``.
     """
 
     layers: tuple[str, ...]
@@ -113,6 +118,7 @@ class Profile:
     counts: Mapping[str, int]
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
+    nulls: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
 
     def __getitem__(self, quantity: str) -> Curve:
         """Return one quantity over the layers.
@@ -246,7 +252,7 @@ def _profile(content: Mapping[str, Any]) -> Profile:
     profile = Profile(
         layers=_texts(content["layers"]),
         names=tuple(LayerName(**name) for name in content["names"]),
-        curves={key: _curve(value) for key, value in content["curves"].items()},
+        curves=_curves(content["curves"]),
         maps={key: _map(value) for key, value in content["maps"].items()},
         scales={key: _scale(value) for key, value in content["scales"].items()},
         decimation={key: _lists(value) for key, value in content["decimation"].items()},
@@ -255,6 +261,7 @@ def _profile(content: Mapping[str, Any]) -> Profile:
         counts=_mapping(content["counts"]),
         warnings=_texts(content["warnings"]),
         provenance=_mapping(content["provenance"]),
+        nulls={kind: _curves(null) for kind, null in content.get("nulls", {}).items()},
     )
     _check_shapes(profile)
     return profile
@@ -264,7 +271,8 @@ def _check_shapes(profile: Profile) -> None:
     size = len(profile.layers)
     if tuple(name.key for name in profile.names) != profile.layers:
         raise ValueError("names and layers differ")
-    for curve in profile.curves.values():
+    nulls = [curve for null in profile.nulls.values() for curve in null.values()]
+    for curve in (*profile.curves.values(), *nulls):
         for array in (curve.values, curve.errors, curve.chance):
             if array is not None and array.shape != (size,):
                 raise ValueError(f"{curve.name} has shape {array.shape} for {size} layers")
@@ -288,6 +296,10 @@ def _mapping(content: Any) -> Any:
     if not isinstance(content, dict):
         raise TypeError(f"a mapping is expected, not {type(content).__name__}")
     return content
+
+
+def _curves(content: Mapping[str, Any]) -> dict[str, Curve]:
+    return {name: _curve(value) for name, value in content.items()}
 
 
 def _curve(content: Mapping[str, Any]) -> Curve:
@@ -316,6 +328,22 @@ def _scale(content: Mapping[str, Any]) -> ScaleCurve:
         None if plateau is None else (plateau[0], plateau[1]),
         float(_floats(content["plateau_dimension"])),
         float(_floats(content["plateau_error"])),
+    )
+
+
+def layer_span(keys: Sequence[str], layers: Sequence[str]) -> str:
+    """Name layers of a profile, runs of neighbouring ones by their ends.
+
+    Examples
+    --------
+    >>> layer_span(["block_1", "block_3", "block_4"], [f"block_{i}" for i in range(6)])
+    'block_1, block_3 to block_4'
+    """
+    places = enumerate(layers.index(key) for key in keys)
+    runs = [[at for _, at in run] for _, run in groupby(places, key=lambda item: item[1] - item[0])]
+    return ", ".join(
+        layers[run[0]] if len(run) == 1 else f"{layers[run[0]]} to {layers[run[-1]]}"
+        for run in runs
     )
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from manifolds import torus
 
-from layergeom.errors import GeometryWarning, InputError
+from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import decimation, gride, neighbor_graph, scale_analysis, scales, twonn
 
 RNG = np.random.default_rng(0)
@@ -189,6 +189,15 @@ def test_decimation_is_that_of_the_distinct_points():
         found = decimation(doubled, neighbor_graph(doubled, 8), (1, 2))
     assert found.sizes.tolist() == [800, 400]
     assert np.allclose(found.values, decimation(X, neighbor_graph(X, 8), (1, 2)).values)
+
+
+def test_thinned_twonn_is_twonn_or_the_mean_of_subsets_with_their_spread():
+    whole = twonn(GRAPH, "linear", 0.9)
+    assert scales.thinned_twonn(X, GRAPH, 1, 0, "linear", 0.9) == (whole.value, whole.error)
+    quarters = decimation(X, GRAPH, (4,), 3)
+    assert scales.thinned_twonn(X, GRAPH, 4, 3) == (quarters.values[0], quarters.spreads[0])
+    with pytest.raises(DegenerateError, match="800 distinct points are too few"):
+        scales.thinned_twonn(X, GRAPH, 20)
 
 
 def test_decimated_errors_are_those_of_repetitions():

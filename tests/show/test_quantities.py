@@ -9,7 +9,8 @@ NAMES = (
     "plateau_dimension", "label_overlap", "overlap_next", "anisotropy", "anisotropy_uncentered",
     "mean_cosine", "effective_rank", "spectral_entropy_rank", "participation_ratio",
     "pca_dimension_90", "pca_dimension_99", "r1", "r2", "norm", "token_norm_mean",
-    "token_norm_max", "distinct_points", "overlap",
+    "token_norm_max", "distinct_points", "overlap", "dimension_levina_bickel", "rankme",
+    "dataset_entropy", "linearity_next", "linearity_update_next", "mutual_knn",
 )  # fmt: skip
 
 

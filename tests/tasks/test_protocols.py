@@ -252,7 +252,9 @@ def test_rows_that_belong_together_depart_from_a_protocol() -> None:
     groups = [str(i // 2) for i in range(60)]
     found = prepared("valeriani2023-text", texts(60), groups=groups)
     assert found.samples.groups == tuple(groups)
-    assert found.record["departures"] == {"groups": {"recipe": None, "given": groups}}
+    assert found.record["departures"] == {"groups": {"recipe": None, "given": "one per row"}}
+    named = prepared("valeriani2023-text", {"text": texts(60), "of": groups}, groups="of")
+    assert named.record["departures"] == {"groups": {"recipe": None, "given": "of"}}
 
 
 def test_no_protocol_samples_20000_rows() -> None:

@@ -56,6 +56,9 @@ def test_the_geometry_is_that_of_the_sequences_own_tokens(gpt: Path, found: Toke
         X = array[0].numpy()
         assert cloud.dimension[at] == pytest.approx(lg.twonn(lg.neighbor_graph(X, 2)).value)
         assert cloud.anisotropy[at] == pytest.approx(lg.anisotropy(X).value)
+        p = np.linalg.svd(X.astype(np.float64), compute_uv=False) ** 2
+        p /= p.sum()
+        assert cloud.prompt_entropy[at] == pytest.approx(-(p * np.log(p)).sum(), rel=1e-6)
     assert cloud.tokens == len(ROWS[3])
 
 
@@ -118,7 +121,15 @@ def test_association_is_spearmans_with_an_interval_around_it() -> None:
     loss = rng.standard_normal(60)
     with_it, without = loss + 0.3 * rng.standard_normal(60), rng.standard_normal(60)
     clouds = tuple(
-        Cloud(str(i), 50, float(loss[i]), (float(with_it[i]), float(without[i])), (0, 0), (0, 0))
+        Cloud(
+            str(i),
+            50,
+            float(loss[i]),
+            (float(with_it[i]), float(without[i])),
+            (0, 0),
+            (0, 0),
+            (0, 0),
+        )
         for i in range(60)
     )
     strong, none = TokenClouds(("a", "b"), clouds, ()).association()

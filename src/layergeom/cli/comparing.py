@@ -38,6 +38,9 @@ def compare(
     permutations: Annotated[
         int, typer.Option(help="Draws of the permutation level; 0 leaves it out.")
     ] = 100,
+    cosine: Annotated[
+        bool, typer.Option("--cosine", help="Compare neighbours by the cosine, too.")
+    ] = False,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -55,6 +58,7 @@ def compare(
             allow=allow.split(",") if allow else (),
             cka_rows=cka_rows,
             permutations=permutations,
+            cosine=cosine,
             seed=seed,
             progress=progress,
         )

@@ -62,6 +62,21 @@ ProtocolName = Annotated[
     str | None,
     typer.Option(help="Recipe of a paper (see layergeom protocols); what is given departs."),
 ]
+Nulls = Annotated[
+    str | None,
+    typer.Option(
+        "--null",
+        help="Levels where there is nothing to find, drawn beside the curves; by commas: permuted, "
+        "gaussian; with MODEL and DATA also shuffled, untrained, length.",
+    ),
+]
+Quantities = Annotated[
+    str | None,
+    typer.Option(
+        help="Further quantities, by commas: dimension_levina_bickel, rankme, dataset_entropy, "
+        "linearity (from each layer to the next)."
+    ),
+]
 Revisions = Annotated[
     str | None, typer.Option(help="Names or patterns ('step*'), separated by commas.")
 ]

@@ -25,8 +25,9 @@ def leave(
     as_json: bool,
     dynamics: Dynamics | None = None,
     command: str | None = None,
+    further: tuple[Path, ...] = (),
 ) -> None:
-    """Write everything that a run leaves, and print it."""
+    """Write everything that a run leaves, and print it, with what was written before."""
     from layergeom.geometry import has_kernel
     from layergeom.show.run_folder import write_run
     from layergeom.tasks.environment import kernel_line
@@ -34,7 +35,7 @@ def leave(
     if not has_kernel():
         typer.echo(f"layergeom: neighbours: {kernel_line()}.", err=True)
     reading = profile.reading
-    paths = write_run(out, profile, reading, dynamics, command or command_line())
+    paths = (*write_run(out, profile, reading, dynamics, command or command_line()), *further)
     if as_json:
         content = _facts(profile)
         if dynamics is not None:
@@ -43,10 +44,13 @@ def leave(
         return
     from rich.console import Console
 
-    from layergeom.show.table import profile_table, reading_lines
+    from layergeom.show.table import added_table, profile_table, reading_lines
 
     console = Console()
     console.print(profile_table(profile, reading))
+    added = added_table(profile)
+    if added is not None:
+        console.print("", added, sep="\n")
     lines = reading_lines(reading)
     if dynamics is not None:
         lines.append(f"Training: {dynamics.turning_point}")

@@ -12,8 +12,10 @@ from layergeom.cli.options import (
     AsJson,
     ForwardPass,
     K,
+    Nulls,
     Out,
     ProtocolName,
+    Quantities,
     Reading,
     Revision,
     Seed,
@@ -58,6 +60,8 @@ def run(
     k: K = None,
     seed: Seed = 0,
     revision: Revision = None,
+    null: Nulls = None,
+    quantities: Quantities = None,
     as_json: AsJson = False,
 ) -> None:
     """Profile MODEL on DATA, or stored states; the same command computes only what is missing."""
@@ -66,6 +70,8 @@ def run(
     chosen = names(layers) if layers else None
     asked = {"protocol": protocol, "layers": chosen, "k": k, "revision": revision}
     options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    options |= {"nulls": names(null)} if null else {}
+    options |= {"quantities": names(quantities)} if quantities else {}
     options |= reading.given() | forward.given() | {"seed": seed, "folder": out}
     if states is None:
         options |= {"model": _needed(model, "MODEL"), "data": _needed(data, "DATA")}
@@ -91,13 +97,29 @@ def report(
     out: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder to write to. Default: the run's.")
     ] = None,
+    points: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYER",
+            help="Also write points_LAYER.csv: local dimension, distances, outliers, row by row.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write report, tables and figures again from a saved profile, without the states."""
     from layergeom import api
 
     place = run_folder if run_folder.is_dir() else run_folder.parent
-    leave(api.load(run_folder), place if out is None else out, as_json)
+    place = place if out is None else out
+    further = () if points is None else (_point_file(run_folder, points, place),)
+    leave(api.load(run_folder), place, as_json, further=further)
+
+
+def _point_file(run_folder: Path, layer: str, place: Path) -> Path:
+    from layergeom.show.table import write_points
+    from layergeom.tasks.points import point_table
+
+    return write_points(place, layer, point_table(run_folder, layer))
 
 
 @command

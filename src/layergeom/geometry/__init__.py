@@ -15,8 +15,10 @@ from layergeom.geometry.alignment import (
     permutation_level,
 )
 from layergeom.geometry.dimension import DimensionEstimate, gride, twonn
+from layergeom.geometry.homogeneity import Homogeneity, local_homogeneity
 from layergeom.geometry.imbalance import ImbalanceEstimate, information_imbalance
 from layergeom.geometry.label_matches import label_overlap, label_overlaps
+from layergeom.geometry.local_dimensions import LocalDimension, Outlier, local_dimension, outliers
 from layergeom.geometry.neighbors import NeighborGraph, neighbor_graph
 from layergeom.geometry.overlap import (
     OverlapEstimate,
@@ -33,9 +35,12 @@ __all__ = [
     "Decimation",
     "DimensionEstimate",
     "Estimate",
+    "Homogeneity",
     "ImbalanceEstimate",
+    "LocalDimension",
     "NeighborGraph",
     "Neighbors",
+    "Outlier",
     "OverlapEstimate",
     "PermutationLevel",
     "ScaleAnalysis",
@@ -49,10 +54,13 @@ __all__ = [
     "label_overlap",
     "label_overlaps",
     "linear_cka",
+    "local_dimension",
+    "local_homogeneity",
     "nearest_points",
     "neighbor_graph",
     "neighbor_way",
     "neighborhood_overlap",
+    "outliers",
     "overlap_matrices",
     "overlap_matrix",
     "permutation_level",

@@ -249,16 +249,21 @@ def fisher_error(value: float, log_mu: FloatArray, n1: int, n2: int) -> float:
 
 
 def _ratios(graph: NeighborGraph, n1: int, n2: int) -> Ratios:
+    check_distinct(graph)
+    ratios = distance_ratios(graph, n1, n2)
+    _warn_repeats(graph)
+    _warn_ties(ratios.log_mu)
+    return ratios
+
+
+def check_distinct(graph: NeighborGraph) -> None:
+    """Raise a DegenerateError if too few points are distinct for a dimension."""
     p = len(graph.points[0])
     if p < MIN_DISTINCT or p < MIN_DISTINCT_SHARE * graph.n:
         raise DegenerateError(
             f"undefined: {p} distinct points among {graph.n} rows are too few for a dimension; "
             "use another pooling, or leave this layer out."
         )
-    ratios = distance_ratios(graph, n1, n2)
-    _warn_repeats(graph)
-    _warn_ties(ratios.log_mu)
-    return ratios
 
 
 def _warn_repeats(graph: NeighborGraph) -> None:

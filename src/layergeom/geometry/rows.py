@@ -18,10 +18,10 @@ class Rows:
     """Rows in units of ``scale``, a power of two that keeps their squares finite.
 
     ``single`` says that the rows are float32 of an ordinary size, so that what need not be exact
-    may be multiplied in float32, at half the cost.
+    may be multiplied in float32, at half the cost. Without ``centred`` their ``mean`` is 0.
     """
 
-    def __init__(self, X: Points) -> None:
+    def __init__(self, X: Points, centred: bool = True) -> None:
         self.X = X
         self.n, self.width = int(X.shape[0]), int(X.shape[1])
         if all((block == X[0]).all() for _, block in self.raw()):
@@ -33,7 +33,7 @@ class Rows:
             if self.scale != 1:
                 block = np.divide(block, self.scale, dtype=np.float64)
             total += block.sum(axis=0, dtype=np.float64)
-        self.mean: FloatArray = total / self.n
+        self.mean: FloatArray = total / self.n if centred else np.zeros(self.width)
         self.single = X.dtype == np.float32 and self.scale == 1
 
     def raw(self, size: int | None = None) -> Iterator[tuple[slice, Points]]:

@@ -251,6 +251,34 @@ def decimation(
     return Decimation(np.array([len(cloud) // f for f in usable]), values, errors, spreads)
 
 
+def thinned_twonn(
+    X: object,
+    graph: NeighborGraph,
+    thinning: int,
+    seed: int = 0,
+    method: Fit = "ml",
+    fraction: float | None = None,
+) -> tuple[float, float]:
+    """Return TwoNN as the mean over ``thinning`` disjoint subsets, and its error.
+
+    That is read off the subsets (see :class:`Decimation`), as the papers do; of all points
+    (``thinning`` 1) it is the neighbour-graph-robust error. Parameters are those of
+    :func:`decimation`.
+
+    Raises
+    ------
+    DegenerateError
+        As :func:`decimation`, or if a subset is too small.
+    """
+    thin = decimation(X, graph, (thinning,), seed, method, fraction)
+    if not len(thin.sizes):
+        raise DegenerateError(
+            f"{graph.n_distinct} distinct points are too few to be split into {thinning} subsets."
+        )
+    errors = thin.errors if thinning == 1 else thin.spreads
+    return float(thin.values[0]), float(errors[0])
+
+
 def _split(graph: NeighborGraph, factor: int, seed: int) -> list[IntArray]:
     """Split the distinct points at random into ``factor`` disjoint subsets, and no group."""
     rng = np.random.default_rng(seed)

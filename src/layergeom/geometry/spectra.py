@@ -17,7 +17,7 @@ from layergeom.errors import GeometryWarning
 from layergeom.geometry.gram import Gram
 from layergeom.geometry.leading import Direction, leading_direction
 from layergeom.geometry.rows import Rows
-from layergeom.geometry.spectrum_functions import FUNCTIONS
+from layergeom.geometry.spectrum_functions import FUNCTIONS, function_influences
 from layergeom.geometry.uncertainty import Estimate, same_point_error
 
 DOMINANT_SHARE = 0.9  # of the variance carried by one coordinate, from which it is named
@@ -229,21 +229,11 @@ def _influences(
     uncentred = along**2 - values["anisotropy_uncentered"] * squares
     others = (cosines / _safe(norms) - (norms > 0)) / (n - 1)  # mean cosine with the other rows
     return {
-        **_function_influences(gram),
+        **function_influences(gram, list(FUNCTIONS)),
         "anisotropy_uncentered": uncentred / float(squares.mean()),
         "mean_cosine": 2 * (others - values["mean_cosine"]),
         "norm": norms * gram.rows.scale - values["norm"],
     }
-
-
-def _function_influences(gram: Gram) -> dict[str, FloatArray]:
-    """Row i moves lambda_j by (v_j·y_i)² - lambda_j."""
-    v = gram.values
-    weights = np.stack([slope(v) * v for _, slope in FUNCTIONS.values()], axis=1)
-    moves = np.empty((len(FUNCTIONS), gram.rows.n))
-    for at, projected in gram.projections():
-        moves[:, at] = (np.square(projected, out=projected) @ weights.astype(projected.dtype)).T
-    return dict(zip(FUNCTIONS, moves - weights.sum(axis=0)[:, None], strict=True))
 
 
 def _pca_dimension(v: FloatArray, share: float) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from layergeom.arrays import FloatArray
+from layergeom.geometry.gram import Gram
 
 
 def _anisotropy(v: FloatArray) -> float:
@@ -54,3 +55,16 @@ FUNCTIONS: dict[str, tuple[Callable[[FloatArray], float], Callable[[FloatArray],
     "spectral_entropy_rank": (_entropy_rank, _entropy_rank_slope),
     "participation_ratio": (_participation, _participation_slope),
 }
+
+
+def function_influences(gram: Gram, names: Sequence[str]) -> dict[str, FloatArray]:
+    """Return the influence of each row on functions of the spectrum, by their names.
+
+    Row i moves lambda_j by (v_j·y_i)² - lambda_j.
+    """
+    v = gram.values
+    weights = np.stack([FUNCTIONS[name][1](v) * v for name in names], axis=1)
+    moves = np.empty((len(names), gram.rows.n))
+    for at, projected in gram.projections():
+        moves[:, at] = (np.square(projected, out=projected) @ weights.astype(projected.dtype)).T
+    return dict(zip(names, moves - weights.sum(axis=0)[:, None], strict=True))

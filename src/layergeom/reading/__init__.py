@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from layergeom.profiles import Profile
 from layergeom.reading.anisotropy import anisotropy_course
+from layergeom.reading.nulls import null_statements
 from layergeom.reading.phases import Phase, phases
 from layergeom.reading.recommend import (
     REPEATABLE,
@@ -104,4 +105,4 @@ def _statements(profile: Profile) -> tuple[str, ...]:
             f"{flat} of {len(scales)} layers show a plateau of the dimension over distance; "
             "without one, the value depends on the distance at which it is read."
         )
-    return tuple(said)
+    return (*said, *null_statements(profile))

@@ -107,14 +107,17 @@ def scale_claim(profile: Profile) -> Claim:
 def homogeneity_claim(profile: Profile) -> Claim:
     """A10: the density is constant within the first six neighbours.
 
-    Read off a curve ``homogeneity``, the share of the points whose density among their first six
-    neighbours does not differ from a constant at the 5 % level. Holds if the share is above 0.9 at
-    every layer by three standard errors; does not hold if at one layer it is as surely below.
+    Read off the curve ``homogeneity``, the share of the points whose density among their first six
+    neighbours no likelihood-ratio test of PAk, at p = 1e-6, tells from a constant. Holds if the
+    share is above 0.9 at every layer by three standard errors; does not hold if at one layer it is
+    as surely below.
     """
     statement = "the density is constant within the first six neighbours"
     curve = profile.curves.get("homogeneity")
     if curve is None:
-        return claim("A10", statement, None, "", "a test of constant density (PAk); not measured")
+        return claim(
+            "A10", statement, None, "", "a test of constant density (PAk), as a new run makes"
+        )
     known = np.flatnonzero(np.isfinite(curve.values)).tolist()
     if not known:
         return claim("A10", statement, None, "", "a layer with that test")

@@ -27,8 +27,10 @@ from layergeom.show.layer_axis import (
     spans,
 )
 from layergeom.show.map_charts import dynamics_charts, overlap_chart
+from layergeom.show.null_lines import null_caption, null_layers
 from layergeom.show.quantities import quantity
 from layergeom.show.scale_chart import scale_chart
+from layergeom.show.table import added_names
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
@@ -73,11 +75,15 @@ def report_charts(
     charts = []
     if "dimension" in profile.curves:
         charts.append(_dimension(profile, reading))
-    for key, title, caption, colours in _LINES:
+    added = [
+        (f"added_{name}", quantity(name).title, f"As asked for. {BAND}", {name: BLUE})
+        for name in added_names(profile)
+    ]
+    for key, title, caption, colours in (*_LINES, *added):
         drawn = {name: c for name, c in colours.items() if name in profile.curves}
         if drawn:
-            spec = finished(_lines(profile, drawn))
-            charts.append(Chart(key, title, caption, label(title, profile), tuple(drawn), spec))
+            spec, words = finished(_lines(profile, drawn)), caption + null_caption(profile, drawn)
+            charts.append(Chart(key, title, words, label(title, profile), tuple(drawn), spec))
     if profile.scales:
         charts.append(scale_chart(profile))
     if "overlap" in profile.maps:
@@ -95,7 +101,8 @@ def _dimension(profile: Profile, reading: Reading | None) -> Chart:
     return Chart(
         "dimension",
         title,
-        f"Over the layers, phases shaded, the layer to use dotted. {BAND}",
+        f"Over the layers, phases shaded, the layer to use dotted. {BAND}"
+        + null_caption(profile, ["dimension"]),
         label(title, profile),
         ("dimension",),
         finished(layers, height=330),
@@ -158,7 +165,7 @@ def _lines(profile: Profile, colours: dict[str, str], title: str = "") -> list[A
     base = alt.Chart(alt.Data(values=rows)).encode(x=layer_x(profile), color=colour)
     axis = alt.Axis(title=title or None, tickCount=6)
     y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=len(titles) > 1))
-    layers = []
+    layers = null_layers(profile, tuple(colours), y)
     if any("low" in row for row in rows):
         known = base.transform_filter("isValid(datum.low)")
         layers.append(known.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", axis=axis), y2="high:Q"))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from layergeom.tasks.token_clouds import Association, TokenClouds
 
 
+_SHOWN = {"dimension": "ID", "anisotropy": "anisotropy", "prompt_entropy": "entropy"}
+
+
 def clouds_table(found: TokenClouds) -> Table:
     """Return a rich table with a row per layer.
 
@@ -25,15 +28,12 @@ def clouds_table(found: TokenClouds) -> Table:
 
     table = Table(box=None, header_style="bold")
     table.add_column("layer")
-    for title in ("ID, mean (sd)", "anisotropy, mean (sd)", "ID and loss (95 %)"):
+    for title in (*(f"{head}, mean (sd)" for head in _SHOWN.values()), "ID and loss (95 %)"):
         table.add_column(title, justify="right")
-    dimension, anisotropy = (
-        np.array([getattr(cloud, name) for cloud in found.clouds])
-        for name in ("dimension", "anisotropy")
-    )
+    columns = [np.array([getattr(cloud, name) for cloud in found.clouds]) for name in _SHOWN]
     for at, together in enumerate(found.association()):
-        cells = (_spread(dimension[:, at]), _spread(anisotropy[:, at]), _interval(together))
-        table.add_row(together.layer, *cells)
+        cells = [_spread(values[:, at]) for values in columns]
+        table.add_row(together.layer, *cells, _interval(together))
     return table
 
 

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from layergeom.tasks.compare import Comparison
     from layergeom.tasks.cross_maps import CrossMap
 
-_HEADINGS = {"overlap": "Neighbourhood overlap", "cka": "Linear CKA"}
+_HEADINGS = {
+    "overlap": "Neighbourhood overlap",
+    "cka": "Linear CKA",
+    "mutual_knn": "Mutual nearest neighbours by cosine",
+}
 
 
 def comparison_charts(
@@ -33,7 +37,7 @@ def comparison_charts(
 ) -> tuple[Chart, ...]:
     """Return the charts: quantities over the depth, similarity maps, heights against size."""
     charts = [_over_depth(comparison, name, published) for name in depth_quantities(comparison)]
-    charts += [_map(comparison, found) for found in (*comparison.overlaps, *comparison.ckas)]
+    charts += [_map(comparison, found) for found in comparison.maps]
     if heights_known(comparison):
         charts.append(_heights(comparison))
     return tuple(charts)
@@ -115,7 +119,7 @@ def _map(comparison: Comparison, found: CrossMap) -> Chart:
     return Chart(
         map_key(comparison, found), title, map_words(found),
         f"{title}, layer by layer; the numbers are in the tables below.",
-        ("overlap",) if found.quantity == "overlap" else (), finished(cells, height=340),
+        () if found.quantity == "cka" else (found.quantity,), finished(cells, height=340),
     )  # fmt: skip
 
 

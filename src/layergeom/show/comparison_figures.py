@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from layergeom.tasks.cross_maps import CrossMap
 
 OVER_DEPTH = ("dimension", "overlap_next", "label_overlap", "anisotropy", "effective_rank")
-SIMILARITY = {"overlap": "χ", "cka": "CKA, debiased"}
+SIMILARITY = {"overlap": "χ", "cka": "CKA, debiased", "mutual_knn": "mNN, cosine"}
 
 
 def depth_quantities(comparison: Comparison) -> list[str]:
@@ -113,7 +113,7 @@ def _drawings(
         f"depth_{name}": partial(depth_profiles, comparison, name, published)
         for name in depth_quantities(comparison)
     }
-    for found in (*comparison.overlaps, *comparison.ckas):
+    for found in comparison.maps:
         drawn[map_key(comparison, found)] = partial(similarity_map, comparison, found)
     if heights_known(comparison):
         drawn["heights_by_size"] = partial(heights_by_size, comparison)

@@ -29,7 +29,7 @@ def comparison_tables(comparison: Comparison) -> tuple[Table, ...]:
     named = list(zip(comparison.runs, comparison.profiles, strict=True))
     tables = [models_table(comparison)]
     tables += [_layers(run, profile, names) for run, profile in named]
-    maps = (*comparison.overlaps, *comparison.ckas)
+    maps = comparison.maps
     return (*tables, *(_map(comparison, found) for found in maps))
 
 
@@ -96,7 +96,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     numbers = f" ({claim.evidence})" if claim.evidence else ""
     lines = [f"{claim.name} {claim.verdict}: {claim.statement}{numbers}{settle}."]
     lines += [trend.words for trend in comparison.trends]
-    maps = (*comparison.overlaps, *comparison.ckas)
+    maps = comparison.maps
     lines += [_best(comparison, found) for found in maps if found.best[0]]
     return [visible(line) for line in lines]
 
@@ -123,7 +123,7 @@ def profiles_csv(comparison: Comparison) -> str:
 def similarities_csv(comparison: Comparison) -> str:
     """Return one row per two layers of two models: similarity, error, chance, rows."""
     rows: list[dict[str, Any]] = []
-    for found in (*comparison.overlaps, *comparison.ckas):
+    for found in comparison.maps:
         upwards, across = (profile_of(comparison, name) for name in found.runs)
         facts = {"quantity": found.quantity, "model": found.runs[0], "other_model": found.runs[1]}
         for i, key in enumerate(upwards.layers):
@@ -141,6 +141,7 @@ def comparison_facts(comparison: Comparison) -> dict[str, Any]:
         "overlaps": [_map_facts(found) for found in comparison.overlaps],
         "claim": vars(comparison.claim),
         "ckas": [_map_facts(found) for found in comparison.ckas],
+        "mutual_knns": [_map_facts(found) for found in comparison.mutual_knns],
         "peaks": [vars(height) for height in comparison.peaks],
         "plateaus": [vars(height) for height in comparison.plateaus],
         "trends": {

@@ -6,6 +6,7 @@ Every function draws into ``ax`` or, without it, into a new figure, and returns 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,10 @@ from layergeom.show.layer_axis import (
     ticks,
 )
 from layergeom.show.map_figures import dynamics_map, mean_dimension, overlap_map
+from layergeom.show.null_lines import draw_nulls
 from layergeom.show.over_training import dynamics_names
 from layergeom.show.quantities import quantity
+from layergeom.show.table import added_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +39,8 @@ if TYPE_CHECKING:
     from layergeom.tasks.dynamics import Dynamics
 
 __all__ = [
-    "anisotropy", "dimension", "dynamics_map", "mean_dimension", "overlap", "overlap_map", "rank",
-    "save_figures", "scales",
+    "anisotropy", "dimension", "dynamics_map", "mean_dimension", "one", "overlap", "overlap_map",
+    "rank", "save_figures", "scales",
 ]  # fmt: skip
 
 
@@ -62,6 +65,7 @@ def dimension(profile: Profile, ax: Axes | None = None, reading: Reading | None 
         curve(axes, profile.curves["dimension"], "ID (TwoNN, ML)", BLUE)
         if "plateau_dimension" in profile.curves:
             curve(axes, profile.curves["plateau_dimension"], "ID (plateau)", GREEN, dashed=True)
+        draw_nulls(axes, profile, ["dimension"])
         _shade(axes, profile, reading)
         _mark(axes, profile, reading)
         axes.set_ylabel("intrinsic dimension")
@@ -75,12 +79,16 @@ def overlap(profile: Profile, ax: Axes | None = None, reading: Reading | None = 
     with style():
         figure, axes = canvas(ax)
         if "overlap_next" in profile.curves:
-            curve(axes, profile.curves["overlap_next"], "χ(l, l+1)", BLUE)
+            follows = profile.curves["overlap_next"]
+            curve(axes, follows, "χ(l, l+1)", BLUE)
+            if follows.chance is not None:
+                axes.plot(follows.chance, ":", color=BLUE, lw=1, label="chance of χ(l, l+1)")
         labelled = profile.curves.get("label_overlap")
         if labelled is not None:
             curve(axes, labelled, "χ(labels)", ORANGE)
             if labelled.chance is not None:
                 axes.plot(labelled.chance, ":", color=ORANGE, lw=1, label="chance of χ(labels)")
+        draw_nulls(axes, profile, ["overlap_next", "label_overlap"])
         axes.set_ylim(0, 1.03)
         _mark(axes, profile, reading)
         axes.set_ylabel("neighbourhood overlap")
@@ -105,6 +113,13 @@ def rank(profile: Profile, ax: Axes | None = None, reading: Reading | None = Non
         {"effective_rank": BLUE, "spectral_entropy_rank": GREEN, "participation_ratio": ORANGE},
         (ax, reading, "linear dimension"),
     )
+
+
+def one(
+    profile: Profile, name: str, ax: Axes | None = None, reading: Reading | None = None
+) -> Figure:
+    """Draw any one curve of the profile, such as a quantity that was added to it."""
+    return _several(profile, {name: BLUE}, (ax, reading, quantity(name).title))
 
 
 def _several(
@@ -235,6 +250,8 @@ def _drawings(
         for name, draw in functions.items()
         if have[name]
     }
+    for name in added_names(profile):
+        drawn[f"added_{name}"] = partial(one, profile, name, reading=reading)
     if "overlap" in profile.maps:
         drawn["overlap_map"] = lambda: overlap_map(profile)
     if dynamics is not None:

@@ -102,6 +102,50 @@ _BIB = """\
   year    = {2017},
   doi     = {10.1101/214262}
 }
+
+@inproceedings{levina2004maximum,
+  title     = {Maximum likelihood estimation of intrinsic dimension},
+  author    = {Levina, Elizaveta and Bickel, Peter J.},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume    = {17},
+  year      = {2004}
+}
+
+@inproceedings{garrido2023rankme,
+  title     = {{RankMe}: Assessing the downstream performance of pretrained self-supervised representations by their rank},
+  author    = {Garrido, Quentin and Balestriero, Randall and Najman, Laurent and LeCun, Yann},
+  booktitle = {International Conference on Machine Learning},
+  year      = {2023},
+  eprint    = {2210.02885},
+  archiveprefix = {arXiv}
+}
+
+@inproceedings{skean2025layer,
+  title     = {Layer by Layer: Uncovering Hidden Representations in Language Models},
+  author    = {Skean, Oscar and Arefin, Md Rifat and Zhao, Dan and Patel, Niket and Naghiyev, Jalal and LeCun, Yann and Shwartz-Ziv, Ravid},
+  booktitle = {International Conference on Machine Learning},
+  year      = {2025},
+  eprint    = {2502.02013},
+  archiveprefix = {arXiv}
+}
+
+@inproceedings{razzhigaev2024linear,
+  title     = {Your Transformer is Secretly Linear},
+  author    = {Razzhigaev, Anton and Mikhalchuk, Matvey and Goncharova, Elizaveta and Gerasimenko, Nikolai and Oseledets, Ivan and Dimitrov, Denis and Kuznetsov, Andrey},
+  booktitle = {Annual Meeting of the Association for Computational Linguistics},
+  year      = {2024},
+  eprint    = {2405.12250},
+  archiveprefix = {arXiv}
+}
+
+@inproceedings{huh2024platonic,
+  title     = {The Platonic Representation Hypothesis},
+  author    = {Huh, Minyoung and Cheung, Brian and Wang, Tongzhou and Isola, Phillip},
+  booktitle = {International Conference on Machine Learning},
+  year      = {2024},
+  eprint    = {2405.07987},
+  archiveprefix = {arXiv}
+}
 """  # noqa: E501
 
 

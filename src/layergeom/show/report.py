@@ -13,7 +13,7 @@ from layergeom.show.methods import cited_works, methods_text, references_bib
 from layergeom.show.page import dotted, page_html, quantity_words
 from layergeom.show.quantities import quantity
 from layergeom.show.report_tables import report_tables
-from layergeom.show.table import curve_names, recommendation_facts
+from layergeom.show.table import audit_line, curve_names, recommendation_facts
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
@@ -123,7 +123,7 @@ def _facts(profile: Profile) -> list[str]:
         facts.append(f"k = {visible(settings['k'], 20)}")
     if profile.provenance.get("created"):
         facts.append(visible(profile.provenance["created"], 40))
-    return facts
+    return facts + [line for line in (audit_line(profile),) if line]
 
 
 def _readouts(profile: Profile) -> list[str]:

@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING
 from layergeom.show.cells import UNKNOWN, number, visible, with_error
 from layergeom.show.over_training import dynamics_names, dynamics_title, dynamics_values
 from layergeom.show.quantities import quantity
-from layergeom.show.table import curve_names
+from layergeom.show.table import added_names, curve_names
 
 if TYPE_CHECKING:
-    from layergeom.profiles import Profile, ScaleCurve
+    from layergeom.profiles import Curve, Profile, ScaleCurve
     from layergeom.tasks.dynamics import Dynamics
 
 _GROUPS = {
-    "Dimension, layer by layer": ("dimension", "plateau", "distinct"),
+    "Dimension, layer by layer": ("dimension", "plateau", "homogeneity", "distinct"),
     "Neighbourhood overlap, layer by layer": ("overlap", "label"),
     "Anisotropy and rank, layer by layer": (
         "anisotropy", "mean_cosine", "effective", "spectral", "participation", "pca",
     ),
 }  # fmt: skip
+_DRAWN_NULLS = ("dimension", "overlap_next", "label_overlap")
+_PROFILED = ("shuffled", "untrained")
 _REST = "Distances and norms, layer by layer"
+_ADDED = "Added quantities, layer by layer"
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Table:
 
 def report_tables(profile: Profile, dynamics: Dynamics | None = None) -> tuple[Table, ...]:
     """Return the tables: layers in rows, then scales, overlaps and, if given, checkpoints."""
-    tables = [_layers(profile), *_curves(profile)]
+    tables = [_layers(profile), *_curves(profile), *_nulls(profile)]
     if profile.scales:
         tables += [_scales(profile), _plateaus(profile)]
     if any(profile.decimation.values()):
@@ -56,18 +59,31 @@ def _group(name: str) -> str:
 
 
 def _curves(profile: Profile) -> list[Table]:
-    grouped: dict[str, list[str]] = {title: [] for title in (*_GROUPS, _REST)}
+    grouped: dict[str, list[str]] = {title: [] for title in (*_GROUPS, _REST, _ADDED)}
+    added = added_names(profile)
     for name in curve_names(profile):
-        grouped[_group(name)].append(name)
+        grouped[_ADDED if name in added else _group(name)].append(name)
     used = {title: names for title, names in grouped.items() if names}
-    return [_group_table(profile, title, names) for title, names in used.items()]
+    return [
+        _group_table(profile, title, [profile.curves[name] for name in names])
+        for title, names in used.items()
+    ]
 
 
-def _group_table(profile: Profile, title: str, names: list[str]) -> Table:
+def _nulls(profile: Profile) -> list[Table]:
+    """Return a table per null; of those with a profile of their own what is drawn."""
+    tables = []
+    for kind, null in profile.nulls.items():
+        drawn = [null[name] for name in _DRAWN_NULLS if name in null]
+        shown = drawn if kind in _PROFILED else list(null.values())
+        tables.append(_group_table(profile, f"Null: {visible(kind)}, layer by layer", shown))
+    return tables
+
+
+def _group_table(profile: Profile, title: str, curves: list[Curve]) -> Table:
     head, columns = ["Layer"], [[visible(key, 60) for key in profile.layers]]
-    for name in names:
-        curve = profile.curves[name]
-        head.append(quantity(name).title)
+    for curve in curves:
+        head.append(quantity(curve.name).title)
         columns.append(_texts(curve.values, curve.errors))
         if curve.chance is not None:
             head.append("Chance")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from layergeom.geometry.audit import Audit
 from layergeom.show.atomic import replace_file
 from layergeom.show.cells import UNKNOWN, number, sparkline, visible, with_error
 from layergeom.show.quantities import QUANTITIES
@@ -35,6 +36,33 @@ def curve_names(profile: Profile) -> tuple[str, ...]:
     """Return the names of the profile's curves in the order of the table of quantities."""
     known = [name for name in QUANTITIES if name in profile.curves]
     return (*known, *sorted(set(profile.curves) - set(known)))
+
+
+def added_names(profile: Profile) -> tuple[str, ...]:
+    """Return the names of the curves that were asked for besides the usual ones."""
+    asked = [str(facts["name"]) for facts in profile.provenance.get("quantities", ())]
+    return tuple(name for name in asked if name in profile.curves)
+
+
+def audit_line(profile: Profile) -> str:
+    """Return in one line what the audit of the neighbour lists found; "" in older profiles.
+
+    Returns
+    -------
+    str
+        Rows per layer, and of all layers the largest deviation of a distance and the number of
+        lists that differ.
+    """
+    audits = [Audit(**facts) for facts in profile.provenance.get("audit", {}).values()]
+    if not audits:
+        return ""
+    fewest, most = min(a.rows for a in audits), max(a.rows for a in audits)
+    rows = f"{most}" if fewest == most else f"{fewest} to {most}"
+    deviation, differing = max(a.deviation for a in audits), sum(a.differing for a in audits)
+    lists = f"the lists of {differing} rows differ" if differing else "no neighbour differs"
+    return (
+        f"audit: {rows} rows per layer against float64: largest deviation {deviation:.0e}, {lists}"
+    )
 
 
 def profile_rows(profile: Profile) -> list[dict[str, Any]]:
@@ -76,6 +104,18 @@ def write_csv(path: str | Path, profile: Profile) -> Path:
         The file.
     """
     return replace_file(Path(path), csv_text(profile_rows(profile), ["layer"]))
+
+
+def write_points(folder: str | Path, layer: str, rows: Sequence[Mapping[str, Any]]) -> Path:
+    """Write a table of :func:`layergeom.tasks.points.point_table` as ``points_<layer>.csv``.
+
+    Returns
+    -------
+    Path
+        The file; what a file name cannot hold has become ``_``.
+    """
+    name = "".join(letter if letter.isalnum() or letter in "-." else "_" for letter in layer)
+    return replace_file(Path(folder) / f"points_{name}.csv", csv_text(rows))
 
 
 def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> str:
@@ -144,6 +184,24 @@ def profile_table(profile: Profile, reading: Reading) -> Table:
     return table
 
 
+def added_table(profile: Profile) -> Table | None:
+    """Return the quantities that were asked for as a table for the terminal; None without any."""
+    from rich.table import Table
+    from rich.text import Text
+
+    names = added_names(profile)
+    if not names:
+        return None
+    table = Table(header_style="bold", pad_edge=False, box=None)
+    table.add_column("layer", no_wrap=True)
+    for name in names:
+        table.add_column(Text(visible(name)), justify="right", overflow="fold")
+    for index, layer in enumerate(profile.layers):
+        cells = [_cell(profile.curves[name], index) for name in names]
+        table.add_row(*map(Text, (visible(layer, 40), *cells)))
+    return table
+
+
 def _mark(layer: str, reading: Reading) -> str:
     if layer == reading.recommendation.layer:
         return MARK
@@ -161,7 +219,7 @@ def _caption(profile: Profile) -> str:
     parts = [f"± one standard error, {UNKNOWN} unknown"]
     if "dimension" in profile.curves:
         parts.insert(0, f"ID over the layers {sparkline(profile.curves['dimension'].values)}")
-    return "; ".join(parts)
+    return "\n".join(filter(None, ["; ".join(parts), audit_line(profile)]))
 
 
 def reading_lines(reading: Reading) -> list[str]:

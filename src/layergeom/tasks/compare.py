@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from layergeom.reading.heights import (
     size_trend,
 )
 from layergeom.reading.verdicts import Claim
-from layergeom.tasks.cross_maps import CrossMap, CrossSettings, cross_maps
+from layergeom.tasks.cross_maps import CrossMap, CrossSettings, Quantity, cross_maps
 from layergeom.tasks.finished_runs import FinishedRun, check_alike, finished_runs, same_rows
 from layergeom.version import VERSION
 
@@ -45,6 +45,8 @@ class Comparison:
         What the sizes count.
     overlaps, ckas : tuple of CrossMap
         One per two runs that could be compared.
+    mutual_knns : tuple of CrossMap
+        The same by the cosine; empty unless asked for.
     peaks, plateaus : tuple of Height
         Height of the dimension's peak and plateau, one per run.
     trends : tuple of Trend
@@ -73,6 +75,12 @@ class Comparison:
     k: int
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
+    mutual_knns: tuple[CrossMap, ...] = ()
+
+    @property
+    def maps(self) -> tuple[CrossMap, ...]:
+        """All similarity maps, by their kind."""
+        return (*self.overlaps, *self.ckas, *self.mutual_knns)
 
 
 def compare(
@@ -83,6 +91,7 @@ def compare(
     allow: Collection[str] | str = (),
     cka_rows: int = 4096,
     permutations: int = 100,
+    cosine: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -105,6 +114,10 @@ def compare(
         depend on their number, its error does.
     permutations : int, >= 20, or 0
         Draws for the permutation level of the most alike layers; 0 leaves it out.
+    cosine : bool
+        Whether neighbours by the cosine are compared too (``mutual_knns``, see
+        :func:`layergeom.geometry.mutual_neighbors.mutual_knn`): one more search per layer, which
+        is kept.
     seed : int
         Of both draws.
     progress : callable(done, total, what), optional
@@ -157,9 +170,11 @@ def compare(
     notes = check_alike(opened, allowed)
     alike, of_rows = same_rows(opened, allowed)
     n = alike[0].profile.counts["rows"]
-    chosen = CrossSettings(k, _sampled(n, cka_rows, seed), permutations, seed)
-    notes += [*of_rows, *_sampling(n, chosen), *_without_states(alike)]
+    chosen = CrossSettings(k, _sampled(n, cka_rows, seed), permutations, seed, cosine)
+    notes += [*of_rows, *_sampling(n, chosen), *_without_states(alike, cosine)]
     maps = cross_maps(alike, chosen, progress)
+    by_kind = {kind: tuple(m for m in maps if m.quantity == kind) for kind in get_args(Quantity)}
+    notes += _without_direction(by_kind["mutual_knn"], alike)
     lengths, kind = _sizes(alike, sizes)
     peaks = tuple(peak_height(run.profile) for run in alike)
     plateaus = tuple(plateau_height(run.profile) for run in alike)
@@ -172,8 +187,9 @@ def compare(
         profiles=tuple(run.profile for run in alike),
         sizes=lengths,
         size_kind=kind,
-        overlaps=tuple(found for found in maps if found.quantity == "overlap"),
-        ckas=tuple(found for found in maps if found.quantity == "cka"),
+        overlaps=by_kind["overlap"],
+        ckas=by_kind["cka"],
+        mutual_knns=by_kind["mutual_knn"],
         peaks=peaks,
         plateaus=plateaus,
         trends=trends,
@@ -183,7 +199,13 @@ def compare(
         warnings=(*notes, *_of_profiles(alike)),
         provenance={
             "runs": {run.name: run.profile.provenance.get("key") for run in alike},
-            "settings": {"k": k, "cka_rows": cka_rows, "permutations": permutations, "seed": seed},
+            "settings": {
+                "k": k,
+                "cka_rows": cka_rows,
+                "permutations": permutations,
+                "cosine": cosine,
+                "seed": seed,
+            },
             "allow": list(allowed),
             "version": VERSION,
         },
@@ -203,9 +225,23 @@ def _sampling(n: int, chosen: CrossSettings) -> list[str]:
     return [f"CKA was estimated on {drawn}; cka_rows asks for more."]
 
 
-def _without_states(runs: Sequence[FinishedRun]) -> list[str]:
+def _without_states(runs: Sequence[FinishedRun], cosine: bool) -> list[str]:
     bare = ", ".join(run.name for run in runs if run.states is None)
-    return [f"CKA with {bare} was not measured: the states were not kept."] if bare else []
+    kinds = "CKA and neighbours by cosine" if cosine else "CKA"
+    return [f"{kinds} with {bare} was not measured: the states were not kept."] if bare else []
+
+
+def _without_direction(maps: Sequence[CrossMap], runs: Sequence[FinishedRun]) -> list[str]:
+    """Name the layers that have no neighbours by cosine although they have others."""
+    layers = {run.name: run.profile for run in runs}
+    bare: dict[str, None] = {}  # in their order
+    for found in maps:
+        for axis, name in enumerate(found.runs):
+            unknown = np.isnan(found.values).all(axis=1 - axis)
+            keys = np.array(layers[name].layers)[unknown].tolist()
+            bare |= {f"{name} at {key}": None for key in keys if key not in layers[name].undefined}
+    why = "have no neighbours by cosine: rows of zeros, or all of one direction"
+    return [f"{', '.join(bare)} {why}."] if bare else []
 
 
 def _of_profiles(runs: Sequence[FinishedRun]) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
 from layergeom import arrays, geometry
 from layergeom.arrays import FloatArray, IntArray
-from layergeom.errors import DegenerateError, InputError
+from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry import NeighborGraph
 from layergeom.geometry.alignment import (
     Hsic,
@@ -22,8 +22,13 @@ from layergeom.geometry.alignment import (
     permutation_level,
 )
 from layergeom.geometry.groups import chance_of_neighbors
+from layergeom.geometry.mutual_neighbors import unit_rows
+from layergeom.layer import SCHEMA
 from layergeom.measure import Progress
+from layergeom.states.content import content_key
 from layergeom.tasks.finished_runs import FinishedRun
+
+Quantity: TypeAlias = Literal["overlap", "cka", "mutual_knn"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +37,8 @@ class CrossMap:
 
     Attributes
     ----------
-    quantity : {"overlap", "cka"}
-        Neighbourhood overlap, or debiased linear CKA.
+    quantity : {"overlap", "cka", "mutual_knn"}
+        Neighbourhood overlap, debiased linear CKA, or the overlap of neighbours by cosine.
     runs : tuple of two str
         The models; the first has the rows of the map.
     values, errors : ndarray, shape (L, L')
@@ -48,7 +53,7 @@ class CrossMap:
         Rows compared.
     """
 
-    quantity: Literal["overlap", "cka"]
+    quantity: Quantity
     runs: tuple[str, str]
     values: FloatArray
     errors: FloatArray
@@ -59,31 +64,36 @@ class CrossMap:
 
 
 class CrossSettings(NamedTuple):
-    """Neighbours compared, rows of the CKA (None: all), draws of the level, their seed."""
+    """Neighbours compared, rows of the CKA (None: all), draws of the level, seed; whether mNN."""
 
     k: int
     sample: IntArray | None
     permutations: int
     seed: int
+    cosine: bool = False
 
 
 def cross_maps(
     runs: Sequence[FinishedRun], chosen: CrossSettings, progress: Progress | None
 ) -> list[CrossMap]:
-    """Return the overlap of every two runs, and their CKA where both kept their states."""
+    """Return the overlap of every two runs, and what needs states where both kept them."""
     pairs = list(combinations(runs, 2))
     maps = []
     for done, (a, b) in enumerate(pairs, 1):
-        maps.append(_overlaps(a, b, chosen))
+        maps.append(_overlaps(a, b, chosen, "overlap"))
         if a.states is not None and b.states is not None:
             maps.append(_ckas(a, b, chosen))
+            maps += [_overlaps(a, b, chosen, "mutual_knn")] if chosen.cosine else []
         if progress is not None:
             progress(done, len(pairs), "pairs of models compared")
     return maps
 
 
-def _overlaps(a: FinishedRun, b: FinishedRun, chosen: CrossSettings) -> CrossMap:
-    graphs = [_graphs(run, chosen.k) for run in (a, b)]
+def _overlaps(
+    a: FinishedRun, b: FinishedRun, chosen: CrossSettings, quantity: Quantity
+) -> CrossMap:
+    searched = _graphs if quantity == "overlap" else _cosine_graphs
+    graphs = [searched(run, chosen.k) for run in (a, b)]
     values, errors = _unknown(a, b)
     here, there = (list(side) for side in graphs)
     known = [graph for side in graphs for graph in side.values()]
@@ -103,13 +113,40 @@ def _overlaps(a: FinishedRun, b: FinishedRun, chosen: CrossSettings) -> CrossMap
             seed=chosen.seed,
         )
     names, best = (a.name, b.name), _layers(a, b, at)
-    return CrossMap("overlap", names, values, errors, chance, best, level, n)
+    return CrossMap(quantity, names, values, errors, chance, best, level, n)
 
 
 def _graphs(run: FinishedRun, k: int) -> dict[int, NeighborGraph]:
     """Return the neighbours of the layers that have any, by the layer's place."""
     graphs = [run.graph(key, k) for key in run.profile.layers]
     return {at: graph for at, graph in enumerate(graphs) if graph is not None}
+
+
+def _cosine_graphs(run: FinishedRun, k: int) -> dict[int, NeighborGraph]:
+    """Return the neighbours by cosine of the layers whose rows have directions."""
+    found = {}
+    for at, key in enumerate(run.profile.layers):
+        try:
+            found[at] = _cosine_graph(run, key, k)
+        except StoreError:
+            raise
+        except (InputError, DegenerateError):  # told as a layer without neighbours
+            continue
+    return found
+
+
+def _cosine_graph(run: FinishedRun, layer: str, k: int) -> NeighborGraph:
+    """Return the neighbours of the rows divided by their norms, kept beside the others."""
+    X, states, groups = _states(run, layer, None), run.lists, run.groups
+    name = f"neighbors-cosine/{layer}"
+    content = content_key("neighbors-cosine", SCHEMA, states.key, layer, k, groups)
+    stored = None if states.store is None else states.store.get(name, content, discard=True)
+    if stored is not None:
+        return NeighborGraph.unpacked(stored)
+    graph = geometry.neighbor_graph(unit_rows(X), k, inputs=states.inputs, groups=groups)
+    if states.store is not None:
+        states.store.put(name, graph.packed(), content)
+    return graph
 
 
 def _unknown(a: FinishedRun, b: FinishedRun) -> tuple[FloatArray, FloatArray]:

@@ -131,7 +131,7 @@ def _names(runs: Sequence[Any]) -> list[str]:
 
 def _opened(name: str, source: Any, k: int) -> FinishedRun:
     if isinstance(source, (str, Path)):
-        return _from_folder(name, Path(source))
+        return finished_run(source, name)
     if isinstance(source, tuple) and len(source) == 2 and isinstance(source[0], Profile):
         return _from_pair(name, source[0], source[1])
     if isinstance(source, Profile):
@@ -145,7 +145,9 @@ def _opened(name: str, source: Any, k: int) -> FinishedRun:
     return FinishedRun(name, measure(states, settings=Settings(k=k)), states, states)
 
 
-def _from_folder(name: str, folder: Path) -> FinishedRun:
+def finished_run(folder: Path | str, name: str = "the run") -> FinishedRun:
+    """Open the folder of a run (or its ``profile.json``); messages call it ``name``."""
+    folder = Path(folder)
     profile = profiles.load(folder)
     folder = folder if folder.is_dir() else folder.parent
     inside = folder / STATES  # the store of a checkpoint is the folder itself

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from layergeom.errors import InputError
 from layergeom.layer import Settings
-from layergeom.measure import Progress, check_samples, measure_once
+from layergeom.measure import Progress, check_samples
 from layergeom.profiles import FILE, STATES, Profile
 from layergeom.states.checkpoints import Axis
 from layergeom.states.extract import extract, extract_views
@@ -21,6 +23,10 @@ from layergeom.states.store import Store
 from layergeom.states.views import HookPoint, View
 from layergeom.tasks.checkpoint_run import Keep
 from layergeom.tasks.dynamics import Dynamics, dynamics, rows_kept
+from layergeom.tasks.measured_states import measured_states
+from layergeom.tasks.null_models import check_rows_have_tokens
+from layergeom.tasks.null_runs import NullRuns
+from layergeom.tasks.nulls import Measured, Null, checked_nulls, with_nulls
 from layergeom.tasks.protocol_data import chosen_samples
 from layergeom.tasks.protocols import Protocol, options, protocol
 
@@ -37,6 +43,8 @@ class Prepared:
     extraction: dict[str, Any]
     recipe: Protocol | None
     departures: dict[str, Any]
+    quantities: Any = None
+    nulls: tuple[Null, ...] = ()
 
     @property
     def record(self) -> dict[str, Any] | None:
@@ -46,6 +54,12 @@ class Prepared:
         facts = {"recipe": asdict(self.recipe), "departures": self.departures}
         told: dict[str, Any] = json.loads(json.dumps(facts, default=str))
         return {"name": self.recipe.name, **told}
+
+    @property
+    def device(self) -> str | None:
+        """Where neighbours are searched; None is where the model ran."""
+        asked = self.extraction.get("device")
+        return None if asked == "auto" else asked
 
     def at(self, view: View) -> Prepared:
         """Return the same for another pooling or hook point."""
@@ -65,8 +79,8 @@ def prepared(recipe: Protocol | str | None, data: Any, **given: Any) -> Prepared
         As of :func:`layergeom.tasks.protocol_data.chosen_samples`.
     **given
         Its ``labels``, ``exclude``, ``groups``, ``split``, ``text_column``, ``max_samples`` and
-        ``seed``; and options in place of the protocol's, recorded as departures. None is not
-        given.
+        ``seed``; ``quantities`` and ``nulls`` (see :func:`layergeom.profile`); and options in
+        place of the protocol's, recorded as departures. None is not given.
 
     Raises
     ------
@@ -76,6 +90,7 @@ def prepared(recipe: Protocol | str | None, data: Any, **given: Any) -> Prepared
     recipe = protocol(recipe) if isinstance(recipe, str) else recipe
     given = {name: value for name, value in given.items() if value is not None}
     of_data = {name: given.pop(name) for name in _DATA if name in given}
+    quantities, nulls = given.pop("quantities", None), checked_nulls(given.pop("nulls", ()))
     if recipe is None:
         samples, departures = read_samples(data, **of_data), {}
     else:
@@ -84,7 +99,10 @@ def prepared(recipe: Protocol | str | None, data: Any, **given: Any) -> Prepared
     used = ({} if recipe is None else options(recipe)) | given
     settings = {name: used.pop(name) for name in _SETTINGS if name in used}
     seed = of_data.get("seed", 0)
-    return Prepared(samples, Settings(seed=seed, **settings), used, recipe, departures)
+    chosen = Settings(seed=seed, **settings)
+    for kind in {"shuffled", "length"}.intersection(nulls):
+        check_rows_have_tokens(kind, samples, used.get("pool"))
+    return Prepared(samples, chosen, used, recipe, departures, quantities, nulls)
 
 
 def _departures(recipe: Protocol | None, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -103,7 +121,8 @@ def _departures_of_data(recipe: Protocol, given: dict[str, Any]) -> dict[str, di
     asked = given.get("max_samples", "all")
     found = {} if asked in ("all", usual) else {"max_samples": {"recipe": usual, "given": asked}}
     if "groups" in given:
-        found["groups"] = {"recipe": None, "given": given["groups"]}
+        named = isinstance(given["groups"], (str, Path))
+        found["groups"] = {"recipe": None, "given": given["groups"] if named else "one per row"}
     if "labels" in given and "exclude" not in given and recipe.exclude is not None:
         found["exclude"] = {"recipe": recipe.exclude, "given": None}
     return found
@@ -148,7 +167,7 @@ def profile_by(
     _check_rows(plan, plan.extraction.get("pool"))
     store = None if folder is None else Store(folder / STATES)
     hidden = extract(model, plan.samples, store=store, progress=progress, **plan.extraction)
-    return measured(plan, hidden, folder, progress)
+    return nulled(measured(plan, hidden, folder, progress), plan, model, hidden, folder, progress)
 
 
 def profiles_by(
@@ -199,9 +218,13 @@ def profiles_by(
         **asked,
     )
     places = {view: None if folder is None else folder / view.name for view in found}
-    return {
+    measured_views = {
         view: measured(plan.at(view), hidden, places[view], progress)
         for view, hidden in found.items()
+    }
+    return {
+        view: nulled(profile, plan.at(view), model, found[view], places[view], progress)
+        for view, profile in measured_views.items()
     }
 
 
@@ -228,10 +251,27 @@ def measured(
         As of :func:`profile_by`.
     """
     kept = rows_kept(plan.samples, hidden)
-    device = plan.extraction.get("device")
-    where = None if device == "auto" else device
-    found = measure_once(hidden, kept.labels, kept.exclude, plan.settings, folder, progress, where)
+    given = ((kept.labels, kept.exclude), plan.settings, folder, progress, plan.device)
+    found = measured_states(hidden, *given, plan.quantities)
     return _recorded(found, plan, folder)
+
+
+def nulled(
+    profile: Profile,
+    plan: Prepared,
+    model: Any,
+    hidden: HiddenStates,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Profile:
+    """Return a profile with the nulls that its plan asks for; see :mod:`layergeom.tasks.nulls`."""
+    if not plan.nulls:
+        return profile
+    kept = rows_kept(plan.samples, hidden)
+    own = Measured.of(hidden, plan.settings, kept.labels, kept.exclude, plan.device)
+    profiled = partial(measured, plan)
+    runs = NullRuns(model, plan.samples, plan.extraction, profiled, folder, progress)
+    return with_nulls(profile, own, plan.nulls, runs.makers(profile, own), folder, progress)
 
 
 def dynamics_by(
@@ -256,6 +296,9 @@ def dynamics_by(
     model, revisions, axis, max_checkpoints, keep, folder
         As of :func:`layergeom.tasks.dynamics.dynamics`.
     """
+    for name in ("quantities", "nulls"):
+        if given.get(name) is not None:
+            raise InputError(f"{name} belong to profile(); dynamics() measures the usual ones.")
     plan = prepared(recipe, data, **given)
     found = dynamics(
         model,

@@ -15,6 +15,7 @@ from scipy.stats import rankdata
 from layergeom import geometry
 from layergeom.arrays import Float32Array, FloatArray, count
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
+from layergeom.geometry.matrix_entropy import matrix_entropy
 from layergeom.measure import Progress
 from layergeom.states.content import content_key
 from layergeom.states.feeds import Feed, feeds
@@ -26,10 +27,10 @@ from layergeom.states.sources import identify
 from layergeom.states.token_stream import token_stream
 
 FILE = "clouds.jsonl"
-QUANTITIES = ("dimension", "dimension_error", "anisotropy")
+QUANTITIES = ("dimension", "dimension_error", "anisotropy", "prompt_entropy")
 LEAST = 16  # tokens of a cloud; fewer have no dimension worth the name
 RESAMPLES = 1_000
-_SCHEMA = 1
+_SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,9 @@ class Cloud:
     dimension, dimension_error, anisotropy : tuple of float
         By layer: Gride at ranks n1 and 2 n1 (TwoNN at n1 = 1) with its error, and the share of the
         variance along the first direction. nan where the cloud is too small or degenerate.
+    prompt_entropy : tuple of float
+        By layer: the matrix-based entropy of the tokens in nats, at most the logarithm of their
+        number (see :func:`layergeom.geometry.matrix_entropy.matrix_entropy`).
     """
 
     id: str
@@ -55,6 +59,7 @@ class Cloud:
     dimension: tuple[float, ...]
     dimension_error: tuple[float, ...]
     anisotropy: tuple[float, ...]
+    prompt_entropy: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,9 @@ class TokenClouds:
     warnings: tuple[str, ...]
 
     def association(
-        self, quantity: Literal["dimension", "anisotropy"] = "dimension", seed: int = 0
+        self,
+        quantity: Literal["dimension", "anisotropy", "prompt_entropy"] = "dimension",
+        seed: int = 0,
     ) -> tuple[Association, ...]:
         """Return, by layer, how a quantity goes with the loss from sequence to sequence.
 
@@ -224,10 +231,10 @@ def _measured(
     feed: Feed, samples: Samples, head: Any, rank: int, done: frozenset[int]
 ) -> Iterator[tuple[int, Cloud]]:
     places = {name.key: at for at, name in enumerate(feed.plan.names)}
-    by_layer: dict[int, tuple[float, float, float]] = {}
+    by_layer: dict[int, tuple[float, ...]] = {}
 
     def receive(layer: str, states: Float32Array) -> None:
-        by_layer[places[layer]] = _geometry(states, rank)
+        by_layer[places[layer]] = (*_geometry(states, rank), _entropy(states))
 
     for passed in token_stream(feed, receive, head, done):
         layers = [by_layer[at] for at in range(len(places))]
@@ -250,6 +257,16 @@ def _geometry(states: Float32Array, rank: int) -> tuple[float, float, float]:
             return estimate.value, estimate.error, geometry.anisotropy(states).value
         except DegenerateError:
             return nothing
+
+
+def _entropy(states: Float32Array) -> float:
+    """Entropy of the tokens of one sequence, which takes repeated tokens as they are."""
+    if len(states) < 2 or not np.isfinite(states).all():
+        return float("nan")
+    try:
+        return matrix_entropy(states, errors=False).value
+    except DegenerateError:  # all tokens are equal
+        return float("nan")
 
 
 def _unmeasured(clouds: Sequence[Cloud]) -> list[str]:

@@ -1,0 +1,97 @@
+"""The dimension of Levina and Bickel: the mean logarithm of distances to k neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from layergeom import arrays
+from layergeom.arrays import FloatArray, IntArray
+from layergeom.geometry.dimension import LOWER_BOUND_SLOPE, DimensionEstimate, check_distinct
+from layergeom.geometry.group_ratios import check_reach, distance_ratios, ranked_distances
+from layergeom.geometry.neighbors import NeighborGraph
+from layergeom.geometry.uncertainty import adjacency, standard_error
+
+
+def levina_bickel(graph: NeighborGraph, k1: int = 10, k2: int = 20) -> DimensionEstimate:
+    """Return the maximum-likelihood dimension of Levina and Bickel, averaged over k1 to k2.
+
+    Parameters
+    ----------
+    graph : NeighborGraph
+        Needs k >= k2. Distinct points carry the estimate.
+    k1, k2 : int, 3 <= k1 <= k2
+        The range of neighbours; 10 to 20 as in the paper.
+
+    Returns
+    -------
+    DimensionEstimate
+        With the neighbour-graph-robust error; ``ranks`` are (k1, k2).
+
+    Raises
+    ------
+    DegenerateError
+        If too few points are distinct, as for TwoNN.
+    InputError
+        If the graph does not list k2 neighbours, or the range is none.
+
+    Notes
+    -----
+    1/d = mean over k and over the points i of Σ_{j<k} log(T_k(i)/T_j(i)) / (k - 1), with T_j the
+    distance to the j-th neighbour: the likelihood of Levina and Bickel 2004, eq. 8, with the
+    inverse estimates averaged instead of the estimates, as MacKay and Ghahramani 2005 derive for
+    points of one dimension. (The mean of the estimates themselves is too high by the factor
+    (k - 1)/(k - 2), and a few points with near ties carry it.) The inverses are averaged over k
+    too. With groups, the ratios are those of :mod:`layergeom.geometry.group_ratios`.
+
+    The error joins points up to the k1-th neighbour: on a torus, a Gaussian, a cube and a Laplace
+    cloud of 500 and 1,500 points it is 1.1 to 1.4 of the scatter from draw to draw (80 draws);
+    joined up to the k2-th it would be 0.7 on the torus.
+
+    When it misleads: it looks at larger distances than TwoNN, so that curvature and changes of
+    density within k2 neighbours enter. It is as low in high dimension (uniform d = 10 reads 8.3 at
+    N = 2,000, TwoNN 8.2), with a smaller error, which says nothing of that.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from layergeom.geometry import neighbor_graph
+    >>> square = np.random.default_rng(0).random((4000, 2))
+    >>> d = levina_bickel(neighbor_graph(square, k=20))
+    >>> bool(1.9 < d.value < 2.0), bool(0 < d.error < 0.03)
+    (True, True)
+    """
+    k1 = arrays.count(k1, "k1", 3)
+    k2 = arrays.count(k2, "k2", k1)
+    check_distinct(graph)
+    check_reach(graph, k2)
+    inverse = np.mean([_inverses(graph, k) for k in range(k1, k2 + 1)], axis=0)  # (p,)
+    value = 1 / float(inverse.mean())
+    rows = np.zeros(graph.n)
+    rows[graph.representatives] = value * (1 - value * inverse) * graph.n / graph.n_distinct
+    inner, outer = ranked_distances(graph, k1), ranked_distances(graph, k2)
+    return DimensionEstimate(
+        value=value,
+        error=standard_error(rows, adjacency(graph, k1)),
+        influence=rows,
+        method="levina-bickel",
+        ranks=(k1, k2),
+        distance=float((inner + outer).mean() / 2),
+        n_points=graph.n_distinct,
+        lower_bound=value > LOWER_BOUND_SLOPE * np.log2(graph.n_distinct),
+    )
+
+
+def _inverses(graph: NeighborGraph, k: int) -> FloatArray:
+    """Return what each distinct point adds to 1/d, so that their mean is 1/d: (p,)."""
+    log_ratios, owner = _log_ratios(graph, k)
+    return np.asarray(np.bincount(owner, log_ratios) * graph.n_distinct / len(log_ratios))
+
+
+def _log_ratios(graph: NeighborGraph, k: int) -> tuple[FloatArray, IntArray]:
+    """Return log(T_k/T_j) of all nearer neighbours, and the distinct point of each."""
+    if graph.groups is not None:
+        ratios = distance_ratios(graph, 1, k)
+        return ratios.log_mu, ratios.owner
+    distances, _ = graph.points
+    logs = np.log(distances[:, :k])
+    return (logs[:, -1:] - logs[:, :-1]).ravel(), np.repeat(np.arange(len(logs)), k - 1)
