@@ -48,8 +48,6 @@ def judged(case: Case, runs: Path) -> records.Record:
             "along": along,
         },
         "scores": {name: np.asarray(values).tolist() for name, values in scores.items()},
-        "chance": {name: score.chance for name, score in found.scores.items()}
-        | {"label_overlap": profile.label_overlap.chance},
         "choices": {name: rule(profile) for name, rule in RULES.items()},
         "found": told.found,
         "repeatability": told.repeatability if told.found else None,

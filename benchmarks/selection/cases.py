@@ -63,7 +63,7 @@ def cases(data: Path, models: Path) -> Iterator[Case]:
         yield Case("igpt", models / "igpt" / step, "MNIST", images)
     for level, finer in (("class", None), ("fold", "superfamily"), ("superfamily", "family")):
         proteins = _read(data / "domains.fasta.gz", {"labels": level, "exclude": finer})
-        for model, step in (("esm", "step640"), ("esm", "step4000"), ("esm_s", "step4000")):
+        for model, step in (("esm", "step640"), ("esm", "step4000"), ("esm_s", "step2560")):
             yield Case(model, models / model / step, f"SCOPe {level}", proteins)
 
 

@@ -207,3 +207,10 @@ def test_a_folder_or_missing_file(tmp_path):
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(InputError, match=r"is a folder"):
         read_samples(tmp_path / "d.csv")
+
+
+def test_samples_that_are_read_already_stay_as_they_are() -> None:
+    samples = read_samples(["a cat", "a dog"], labels=[0, 1])
+    assert read_samples(samples) is samples
+    with pytest.raises(InputError, match="read already; give labels where they are read"):
+        read_samples(samples, labels=[1, 0])

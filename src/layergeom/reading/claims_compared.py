@@ -52,7 +52,10 @@ def sizes_claim(profiles: Sequence[Profile]) -> Claim:
 
 
 def _listed(heights: Sequence[Height]) -> str:
-    return ", ".join(told(height.value, height.error) for height in heights)
+    return ", ".join(
+        told(height.value, height.error) if np.isfinite(height.value) else "none"
+        for height in heights
+    )
 
 
 def exclusion_claim(profile: Profile, comparison: Profile | None = None) -> Claim:

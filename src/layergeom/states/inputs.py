@@ -111,8 +111,9 @@ def read_samples(
         A file: ``.txt`` (a text per line), ``.jsonl``, ``.csv``, ``.tsv`` or ``.fasta``, each
         also as ``.gz``, or ``.npz`` (an array per column); a folder of images; a `datasets` object
         or a folder in which one was saved; a data frame or a mapping of columns; a list or series
-        of texts; tokens: an integer array (n, T) or a list of sequences of integers; or images: a
-        uint8 array (n, H, W) or (n, H, W, C), or a list of Pillow images.
+        of texts; tokens: an integer array (n, T) or a list of sequences of integers; images: a
+        uint8 array (n, H, W) or (n, H, W, C), or a list of Pillow images; or what this function
+        returned.
     text_column : str, int or sequence of these, optional
         The column of the texts, tokens or images; several of texts ("title,text") are joined by a
         blank. By default ``text``, ``sequence``, ``tokens`` or ``input_ids``, the only column of
@@ -162,10 +163,13 @@ def read_samples(
     >>> samples.notes
     ('1 of 3 texts repeats an earlier one.',)
     """
+    roles = {"labels": labels, "exclude": exclude, "groups": groups}
+    if isinstance(data, Samples):
+        more = {"text_column": text_column, "split": split, "max_samples": max_samples}
+        return _read_already(data, roles | more)
     table = _table(data, column_names(text_column), labels, split)
     kind, items, notes = items_of(table, text_column)
     ids, id_notes, repeated = _ids(table, items)
-    roles = {"labels": labels, "exclude": exclude, "groups": groups}
     found = {role: row_labels(given, table, ids, role) for role, given in roles.items()}
     of_labels = dict.fromkeys(note for of in found.values() for note in of.notes)  # once per file
     counts = {**table.counts, **repeated}
@@ -183,6 +187,13 @@ def read_samples(
         found["groups"].labels,
     )
     return _with_repeats(_with_images(_sampled(samples, max_samples, seed)))
+
+
+def _read_already(samples: Samples, asked: dict[str, Any]) -> Samples:
+    late = [name for name, value in asked.items() if value is not None]
+    if late:
+        raise InputError(f"The samples are read already; give {late[0]} where they are read.")
+    return samples
 
 
 def _rows(items: Items, rows: list[int]) -> Items:
