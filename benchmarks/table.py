@@ -68,7 +68,7 @@ def place(line: Record) -> str:
 def page(found: Iterable[Record]) -> str:
     """Return the page: one section per machine, one table per case."""
     found = list(found)
-    kept = newest(line for line in found if "case" in line)
+    kept = newest(line for line in found if "peer" in line)
     parts = [HEAD]
     for where in dict.fromkeys(key[0] for key in kept):
         lines = [line for key, line in kept.items() if key[0] == where]

@@ -112,15 +112,11 @@ def test_groups_of_stored_states(tmp_path):
 
 def test_stored_states_keep_the_groups_that_they_know(tmp_path, monkeypatch):
     hidden = extract(folder(tmp_path), read_samples(texts(40), groups=[i // 2 for i in range(40)]))
-    monkeypatch.setattr("layergeom.api.stored_states", lambda *_: hidden)
-    seen = []
-    measured = layergeom.api.measure_once
-    monkeypatch.setattr(
-        "layergeom.api.measure_once", lambda h, *more: seen.append(h.groups) or measured(h, *more)
-    )
-    layergeom.profile(tmp_path, k=3)
-    layergeom.profile(tmp_path, k=3, groups=[i // 4 for i in range(40)])
-    assert seen == [tuple(str(i // size) for i in range(40)) for size in (2, 4)]
+    monkeypatch.setattr("layergeom.tasks.given_states.stored_states", lambda *_: hidden)
+    known = layergeom.profile(tmp_path, k=3)
+    given = layergeom.profile(tmp_path, k=3, groups=[i // 4 for i in range(40)])
+    assert known.provenance["groups"] == {"groups": 20, "largest": 2, "rows": 40}
+    assert given.provenance["groups"] == {"groups": 10, "largest": 4, "rows": 40}
 
 
 def test_groups_and_split_reach_the_states_and_the_profile(bert_folder):
