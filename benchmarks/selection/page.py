@@ -57,8 +57,8 @@ def page(found: Iterable[Record]) -> str:
 
 def regrets(record: Record, score: str) -> dict[str, float]:
     """Return what every rule loses in a case, in points; nan where its layer has no score."""
-    values = dict(zip(record["case"]["layers"], record["scores"][score], strict=True))
-    best = np.nanmax([np.nan if v is None else v for v in values.values()])
+    scores = np.array(record["scores"][score], dtype=float)
+    values, best = dict(zip(record["case"]["layers"], scores, strict=True)), np.nanmax(scores)
     return {rule: 100 * float(best - values[layer]) for rule, layer in record["choices"].items()}
 
 
@@ -68,13 +68,18 @@ def _averages(kept: Sequence[Record]) -> str:
         cells = []
         for score in SCORES:
             of_model = defaultdict(list)
-            for record in kept:
-                of_model[record["case"]["model"]].append(regrets(record, score)[rule])
-            means = [float(np.nanmean(values)) for values in of_model.values()]
-            cells.append(f"{np.mean(means):.1f} (worst {np.max(means):.1f})")
+            for record in (record for record in kept if score in record["scores"]):
+                lost = regrets(record, score)[rule]
+                if np.isfinite(lost):  # the layer has a score
+                    of_model[record["case"]["model"]].append(lost)
+            means = [float(np.mean(values)) for values in of_model.values()]
+            cells.append(f"{np.mean(means):.1f} (worst {np.max(means):.1f})" if means else "–")
         rows.append([rule, *cells])
-    n = len({record["case"]["model"] for record in kept})
-    head = ["rule", *(f"{title}, n = {n}" for title in SCORES.values())]
+    models = {
+        score: {record["case"]["model"] for record in kept if score in record["scores"]}
+        for score in SCORES
+    }
+    head = ["rule", *(f"{title}, n = {len(models[score])}" for score, title in SCORES.items())]
     return _table(head, sorted(rows, key=lambda row: float(row[1].split()[0])))
 
 
