@@ -14,8 +14,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from layergeom.api import CHECKPOINTS
-from layergeom.profiles import Profile
+from layergeom.profiles import CHECKPOINTS, Profile
 from layergeom.reading.claims import claims
 from layergeom.show.depth_figures import along_depth, curve_of
 from layergeom.show.map_figures import dynamics_map, mean_dimension

@@ -19,8 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 import layergeom as lg
-from layergeom.api import CHECKPOINTS
-from layergeom.profiles import STATES
+from layergeom.profiles import CHECKPOINTS, STATES
 from reproductions.grid import grid, without_exclusion
 
 PROTEIN: dict[str, Any] = {

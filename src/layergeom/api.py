@@ -14,7 +14,7 @@ from layergeom.errors import GeometryWarning
 from layergeom.geometry import _compiled, neighbor_way
 from layergeom.layer import Settings
 from layergeom.measure import Progress
-from layergeom.profiles import Profile
+from layergeom.profiles import CHECKPOINTS, Profile
 from layergeom.reading import Phase, Reading, Recommendation, read
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import Samples, read_samples
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from layergeom.tasks.dynamics import Dynamics
 
-CHECKPOINTS = "checkpoints"  # the stores of a dynamics run
 MISSED_FROM = 5_000  # rows: below, the search is quick without the kernel too
 # The command line says it in a line of its own.
 warnings.filterwarnings("ignore", "neighbours: ", GeometryWarning, module=r"layergeom\.cli\.")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 FILE = "profile.json"
 STATES = "states"  # the store that a run keeps beside it
+CHECKPOINTS = "checkpoints"  # the runs that a dynamics run keeps beside it
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from layergeom.states import extract as extraction
 from layergeom.states.hidden import HiddenStates, open_states
 from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.store import Store
-from layergeom.tasks.dynamics import Dynamics, dynamics, rows_kept
+from layergeom.tasks.checkpoint_run import rows_kept
+from layergeom.tasks.dynamics import Dynamics, dynamics
 from states.tiny import VOCABULARY, network
 
 TEN = Settings(k=10)

@@ -62,6 +62,23 @@ def distance_ratios(graph: NeighborGraph, n1: int, n2: int) -> Ratios:
         return Ratios(np.log(outer[owner] / within), owner, inner, outer)
 
 
+def summed_log_ratios(graph: NeighborGraph, k: int) -> tuple[FloatArray, FloatArray]:
+    """Return number and sum of log(r_k/r_j) over all nearer neighbours of every point: (p,) each.
+
+    Raises
+    ------
+    InputError
+        If the lists of the graph do not reach so far.
+    """
+    check_reach(graph, k)
+    if graph.unit_ranks is None:
+        logs = np.log(graph.points[0][:, :k])
+        return np.full(len(logs), k - 1.0), np.asarray((logs[:, -1:] - logs).sum(axis=1))
+    ratios = distance_ratios(graph, 1, k)
+    counts = np.bincount(ratios.owner).astype(np.float64)
+    return counts, np.asarray(np.bincount(ratios.owner, ratios.log_mu), dtype=np.float64)
+
+
 def ranked_distances(graph: NeighborGraph, rank: int) -> FloatArray:
     """Return r_rank of every distinct point: (p,)."""
     distances, _ = graph.points

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from layergeom import arrays
-from layergeom.arrays import FloatArray, IntArray
+from layergeom.arrays import FloatArray
 from layergeom.geometry.dimension import LOWER_BOUND_SLOPE, DimensionEstimate, check_distinct
-from layergeom.geometry.group_ratios import check_reach, distance_ratios, ranked_distances
+from layergeom.geometry.group_ratios import check_reach, ranked_distances, summed_log_ratios
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import adjacency, standard_error
 
@@ -83,15 +83,5 @@ def levina_bickel(graph: NeighborGraph, k1: int = 10, k2: int = 20) -> Dimension
 
 def _inverses(graph: NeighborGraph, k: int) -> FloatArray:
     """Return what each distinct point adds to 1/d, so that their mean is 1/d: (p,)."""
-    log_ratios, owner = _log_ratios(graph, k)
-    return np.asarray(np.bincount(owner, log_ratios) * graph.n_distinct / len(log_ratios))
-
-
-def _log_ratios(graph: NeighborGraph, k: int) -> tuple[FloatArray, IntArray]:
-    """Return log(T_k/T_j) of all nearer neighbours, and the distinct point of each."""
-    if graph.groups is not None:
-        ratios = distance_ratios(graph, 1, k)
-        return ratios.log_mu, ratios.owner
-    distances, _ = graph.points
-    logs = np.log(distances[:, :k])
-    return (logs[:, -1:] - logs[:, :-1]).ravel(), np.repeat(np.arange(len(logs)), k - 1)
+    counts, sums = summed_log_ratios(graph, k)
+    return np.asarray(sums * graph.n_distinct / counts.sum())

@@ -14,7 +14,7 @@ import numpy as np
 from layergeom import arrays
 from layergeom.arrays import FloatArray
 from layergeom.errors import DegenerateError, InputError
-from layergeom.geometry.group_ratios import check_reach, distance_ratios, ranked_distances
+from layergeom.geometry.group_ratios import check_reach, ranked_distances, summed_log_ratios
 from layergeom.geometry.neighbors import NeighborGraph
 
 FEWEST = 3  # neighbours, below which a local dimension has no finite mean
@@ -105,7 +105,7 @@ def local_dimension(graph: NeighborGraph, k: int = 30) -> LocalDimension:
     """
     k = arrays.count(k, "k", FEWEST)
     check_reach(graph, k)
-    counts, sums = _log_ratios(graph, k)
+    counts, sums = summed_log_ratios(graph, k)
     if not 0 < sums.sum() < np.inf:
         raise DegenerateError(
             f"all {k} neighbours of every point lie at one distance: the points lie on a lattice, "
@@ -113,16 +113,6 @@ def local_dimension(graph: NeighborGraph, k: int = 30) -> LocalDimension:
         )
     values = np.divide(counts, sums, out=np.full(len(sums), np.nan), where=sums > 0)[graph.point]
     return LocalDimension(values, values / np.sqrt(k - 1), k)
-
-
-def _log_ratios(graph: NeighborGraph, k: int) -> tuple[FloatArray, FloatArray]:
-    """Return number and sum of the log(r_k/r_j) of every distinct point: (p,) each."""
-    if graph.unit_ranks is None:
-        logs = np.log(graph.points[0][:, :k])
-        return np.full(len(logs), k - 1.0), np.asarray((logs[:, -1:] - logs).sum(axis=1))
-    ratios = distance_ratios(graph, k - 1, k)
-    counts = np.bincount(ratios.owner).astype(np.float64)
-    return counts, np.asarray(np.bincount(ratios.owner, ratios.log_mu), dtype=np.float64)
 
 
 def outliers(

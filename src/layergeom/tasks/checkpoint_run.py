@@ -20,6 +20,7 @@ from layergeom.errors import InputError
 from layergeom.layer import SCHEMA as LAYER_SCHEMA
 from layergeom.layer import Settings
 from layergeom.measure import Progress, measure_once
+from layergeom.profiles import STATES
 from layergeom.states.checkpoints import Checkpoint
 from layergeom.states.content import content_key
 from layergeom.states.extract import SCHEMA as STATES_SCHEMA
@@ -36,7 +37,6 @@ from layergeom.tasks.kept import Kept
 
 Keep: TypeAlias = Literal["auto", "profile", "states", "weights"]
 
-STATES = "states"  # the store of the states inside a checkpoint's folder
 # Arguments of an extraction that change no number, or enter by the identity of the model.
 _OUTSIDE = ("device", "device_map", "batch_size", "max_unknown", "tokenizer")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layergeom import profiles
 from layergeom.errors import InputError
-from layergeom.profiles import FILE, Profile
+from layergeom.profiles import CHECKPOINTS, FILE, Profile
 from layergeom.reading.claims import Claim, claims
 from layergeom.reading.landmarks import Evaluation
 from layergeom.states.checkpoints import step_of
@@ -16,8 +16,6 @@ from layergeom.states.datafiles import read_data
 from layergeom.states.labels import path_and_column
 from layergeom.states.lines import suffix
 from layergeom.states.tables import Table, from_columns
-
-CHECKPOINTS = "checkpoints"  # inside the folder of a dynamics run
 
 
 def claims_of_runs(

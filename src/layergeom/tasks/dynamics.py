@@ -22,11 +22,11 @@ from layergeom.profiles import Curve, Profile
 from layergeom.reading.claims_training import layer_means, layers_along
 from layergeom.states.checkpoints import Axis, Checkpoint, checkpoints
 from layergeom.states.inputs import Samples
-from layergeom.tasks.checkpoint_run import CheckpointRun, Keep, rows_kept, what_to_keep, workplace
+from layergeom.tasks.checkpoint_run import CheckpointRun, Keep, what_to_keep, workplace
 from layergeom.tasks.kept import Kept
 from layergeom.tasks.turning_point import TurningPoint, maximum, turning_point
 
-__all__ = ["Dynamics", "Keep", "TrainingMap", "dynamics", "rows_kept"]
+__all__ = ["Dynamics", "Keep", "TrainingMap", "dynamics"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,7 +61,9 @@ class EvaluatedRows:
         """For each scored row the number of its group, own numbers for rows of none: (s,)."""
         if self.groups is None:
             return np.arange(len(self.scored))
-        return np.unique(own_groups(self.groups)[self.scored], return_inverse=True)[1].reshape(-1)
+        return np.unique(own_where_missing(self.groups)[self.scored], return_inverse=True)[
+            1
+        ].reshape(-1)
 
     @cached_property
     def siblings(self) -> IntArray | None:
@@ -109,7 +111,7 @@ class EvaluatedRows:
         dealt = kind(folds, shuffle=True, random_state=seed).split(
             np.zeros(len(among)),
             self.codes[among],
-            None if self.groups is None else own_groups(self.groups)[among],
+            None if self.groups is None else own_where_missing(self.groups)[among],
         )
         return [(among[learn], among[score]) for learn, score in dealt]
 
@@ -227,21 +229,16 @@ def _in_several_groups(found: EvaluatedRows) -> BoolArray:
     enough = np.ones(len(found.codes), dtype=bool)
     for groups in (found.apart, found.groups):
         if groups is not None:
-            pairs = np.unique(np.stack([found.codes, own_groups(groups)]), axis=1)
+            pairs = np.unique(np.stack([found.codes, own_where_missing(groups)]), axis=1)
             enough &= _class_sizes(found.codes, pairs[0]) > 1
     return enough
-
-
-def own_groups(groups: IntArray) -> IntArray:
-    """Give every row without a group one of its own."""
-    return np.where(groups >= 0, groups, groups.max() + 1 + np.arange(len(groups)))
 
 
 def _with_cut_groups(found: EvaluatedRows) -> EvaluatedRows:
     """Say how many groups the user's own split cuts."""
     if found.train is None or found.groups is None:
         return found
-    groups = own_groups(found.groups)
+    groups = own_where_missing(found.groups)
     cut = len(np.intersect1d(groups[found.train], groups[~found.train]))
     if not cut:
         return found

@@ -17,7 +17,7 @@ from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry.groups import group_codes, own_where_missing
 from layergeom.layer import Settings
 from layergeom.measure import Progress, measure
-from layergeom.profiles import Profile
+from layergeom.profiles import STATES, Profile
 from layergeom.reading import read
 from layergeom.states.extract import extract
 from layergeom.states.hidden import HiddenStates
@@ -26,10 +26,8 @@ from layergeom.states.labels import Labels, labels_of_rows
 from layergeom.states.manifest import MANIFEST
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
-from layergeom.tasks.dynamics import rows_kept
+from layergeom.tasks.checkpoint_run import rows_kept
 from layergeom.tasks.measured_groups import with_groups_of
-
-STORE = "states"  # inside a run's folder
 
 
 class RowFacts(NamedTuple):
@@ -135,7 +133,7 @@ def evaluated_states(
         max_samples=reading.max_samples,
         seed=reading.seed,
     )
-    store = Store.temporary() if folder is None else Store(Path(folder) / STORE)
+    store = Store.temporary() if folder is None else Store(Path(folder) / STATES)
     hidden = extract(model, samples, store=store, progress=progress, **options)
     kept = rows_kept(samples, hidden)
     split = None if facts.split is None else _split(data, reading, facts.split, kept)
@@ -199,7 +197,7 @@ def _opened(source: Any) -> tuple[Path | None, HiddenStates]:
     if not isinstance(source, (str, Path)):
         return None, stored_states(source)
     path = Path(source)
-    if (path / STORE / MANIFEST).is_file():
+    if (path / STATES / MANIFEST).is_file():
         return path, _of_run(path)
     if (path / profiles.FILE).is_file():
         raise InputError(
@@ -210,7 +208,7 @@ def _opened(source: Any) -> tuple[Path | None, HiddenStates]:
 
 
 def _of_run(path: Path) -> HiddenStates:
-    states = stored_states(path / STORE)
+    states = stored_states(path / STATES)
     profile = _profile_of(path, states)
     return states if profile is None else with_groups_of(profile, states)
 

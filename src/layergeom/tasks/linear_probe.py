@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from layergeom.arrays import FloatArray, IntArray, Points
-from layergeom.tasks.evaluated_rows import EvaluatedRows, Splits, own_groups
+from layergeom.geometry.groups import own_where_missing
+from layergeom.tasks.evaluated_rows import EvaluatedRows, Splits
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # C of scikit-learn, of standardised features
 INNER = 3  # folds of the training rows, one of which chooses C
@@ -68,7 +69,7 @@ def _strength(X: Points, given: EvaluatedRows, learn: IntArray, seed: int) -> tu
 
 def _inner(given: EvaluatedRows, learn: IntArray, seed: int) -> tuple[IntArray, IntArray] | None:
     """Return one split of the training rows; None where their groups or classes allow none."""
-    if given.groups is not None and len(np.unique(own_groups(given.groups)[learn])) < INNER:
+    if given.groups is not None and len(np.unique(own_where_missing(given.groups)[learn])) < INNER:
         return None
     if np.bincount(given.codes[learn]).max() < INNER:
         return None

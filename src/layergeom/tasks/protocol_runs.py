@@ -21,8 +21,8 @@ from layergeom.states.pooling import Pooling
 from layergeom.states.settings import MAX_TOKENS
 from layergeom.states.store import Store
 from layergeom.states.views import HookPoint, View
-from layergeom.tasks.checkpoint_run import Keep
-from layergeom.tasks.dynamics import Dynamics, dynamics, rows_kept
+from layergeom.tasks.checkpoint_run import Keep, rows_kept
+from layergeom.tasks.dynamics import Dynamics, dynamics
 from layergeom.tasks.measured_states import measured_states
 from layergeom.tasks.null_models import check_rows_have_tokens
 from layergeom.tasks.null_runs import NullRuns
