@@ -11,12 +11,14 @@ are written by hand and include both.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layergeom.profiles import CHECKPOINTS, Profile
 from layergeom.reading.claims import claims
 from layergeom.show.depth_figures import along_depth, curve_of
+from layergeom.show.figures import dimension
 from layergeom.show.map_figures import dynamics_map, mean_dimension
 from layergeom.show.published import curves_behind, read_published
 from layergeom.show.quantities import quantity as words
@@ -25,6 +27,7 @@ from layergeom.states.views import View
 from layergeom.tasks.dynamics import Dynamics
 from layergeom.tasks.evaluate import evaluate
 from reproductions import tables
+from reproductions.repeats import repeats
 from reproductions.runs import LAST, PROTEIN, RUNS, SMALL_STEP, Places, places_given
 
 if TYPE_CHECKING:
@@ -47,6 +50,7 @@ def main() -> None:
     texts(places)
     tokens(places)
     robustness(places)
+    write("repeats", repeats(places.data, places.models, LAST["igpt"]))
 
 
 def proteins(places: Places) -> None:
@@ -71,11 +75,13 @@ def proteins(places: Places) -> None:
     curves = [curve_of(profile, "dimension", name) for name, profile in sizes.items()]
     draw("protein-sizes", along_depth(curves, "dimension"))
     published(places, "protein", last)
+    against_nulls(places, "esm-protein", tables.DEPTH)
 
 
 def images(places: Places) -> None:
     """Paper A on images."""
     over_training("image", made(places, "igpt-image"))
+    against_nulls(places, "igpt-image", tables.DEPTH)
 
 
 def texts(places: Places) -> None:
@@ -85,6 +91,8 @@ def texts(places: Places) -> None:
         profile = made(places, f"{name}-text")
         write(f"{name}-text-layers", tables.layers(profile, tables.DEPTH))
         write(f"{name}-text-claims", tables.verdicts(claims(profile), "A"))
+    for name in ("gpt", "minilm", "stories"):
+        against_nulls(places, f"{name}-text", tables.DEPTH)
 
 
 def over_training(name: str, training: Dynamics) -> None:
@@ -113,6 +121,8 @@ def tokens(places: Places) -> None:
     for quantity in ("anisotropy", "mean_cosine"):
         curves = [curve_of(p, quantity, MODELS[n]) for n, p in profiles.items()]
         draw(f"tokens-{quantity}", along_depth(curves, quantity))
+    for name in models:
+        against_nulls(places, f"{name}-tokens", tables.TOKENS)
 
 
 def robustness(places: Places) -> None:
@@ -126,6 +136,13 @@ def robustness(places: Places) -> None:
     ks = sorted({k for _, k in grid})
     curves = [curve_of(grid[default, k], "label_overlap", f"k = {k}") for k in ks]
     draw("protein-grid-labels", along_depth(curves, "label_overlap"))
+
+
+def against_nulls(places: Places, run: str, columns: Mapping[str, str]) -> None:
+    """Tell and draw a run beside its null levels."""
+    profile = made(places, f"{run}-nulls")
+    write(f"{run}-nulls", tables.nulls(profile, columns))
+    draw(f"{run}-nulls", dimension(profile))
 
 
 def made(places: Places, name: str) -> Any:

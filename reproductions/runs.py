@@ -31,6 +31,8 @@ IMAGE = {"protocol": "valeriani2023-image", "labels": "labels"}
 TEXT = {"protocol": "valeriani2023-text", "text_column": "sentence", "labels": "label"}
 TOKENS = {"protocol": "razzhigaev2024"}
 POST_NORM = {"hook_point": "residual"}  # blocks that end in their norm have no first norm
+NULLS = {"nulls": ["permuted", "gaussian", "untrained"]}  # of rows without an order of tokens
+ALL_NULLS = {"nulls": [*NULLS["nulls"], "shuffled", "length"]}
 SMALL_STEP = "step2560"  # of the small ESM, and of the larger one where they are compared
 GRID_ROWS = 4000  # 45 profiles
 LAST = {"esm": "step4000", "igpt": "step2200", "gpt": "step2200"}  # checkpoints
@@ -56,6 +58,16 @@ def training(model: str, data: str, options: dict[str, Any]) -> Callable[[Places
     """Return what profiles all checkpoints of a model."""
     return lambda places, name: lg.dynamics(
         places.models / model, places.data / data, **options, folder=places.runs / name
+    )
+
+
+def nulled(run: str, data: str, options: dict[str, Any]) -> Callable[[Places, str], Any]:
+    """Return what adds null levels to a run: that of one model, or of its last checkpoint."""
+    model = run.partition("-")[0]
+    own = model if model not in LAST else f"{model}/{LAST[model]}"
+    inside = "" if model not in LAST else f"{CHECKPOINTS}/{LAST[model]}"
+    return lambda places, _: lg.profile(
+        places.models / own, places.data / data, **options, folder=places.runs / run / inside
     )
 
 
@@ -86,6 +98,15 @@ RUNS: Mapping[str, Callable[[Places, str], Any]] = MappingProxyType(
         "esm-protein-kin": protein_kin,
         "esm-protein-grid": protein_grid,
         "esm_s-protein": one(f"esm_s/{SMALL_STEP}", "domains.fasta.gz", PROTEIN),
+        "minilm-text-nulls": nulled("minilm-text", "sst.tsv", TEXT | POST_NORM | ALL_NULLS),
+        "stories-text-nulls": nulled("stories-text", "sst.tsv", TEXT | ALL_NULLS),
+        "gpt-text-nulls": nulled("gpt-text", "sst.tsv", TEXT | ALL_NULLS),
+        "igpt-image-nulls": nulled("igpt-image", "digits.npz", IMAGE | NULLS),
+        "esm-protein-nulls": nulled("esm-protein", "domains.fasta.gz", PROTEIN | ALL_NULLS),
+        "minilm-tokens-nulls": nulled("minilm-tokens", "news.txt", TOKENS | NULLS),
+        "stories-tokens-nulls": nulled("stories-tokens", "news.txt", TOKENS | NULLS),
+        "gpt-tokens-nulls": nulled("gpt-tokens", "news.txt", TOKENS | NULLS),
+        "esm-tokens-nulls": nulled("esm-tokens", "residues.txt", TOKENS | NULLS),
     }
 )
 

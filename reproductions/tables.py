@@ -10,6 +10,7 @@ from layergeom.profiles import Curve, Profile
 from layergeom.reading import read
 from layergeom.reading.claims import Claim
 from layergeom.reading.claims_training import layers_along
+from layergeom.reading.nulls import null_statements
 from layergeom.states.views import View
 from layergeom.tasks.dynamics import Dynamics
 
@@ -25,6 +26,40 @@ TOKENS = {  # columns of paper B
     "anisotropy": "anisotropy, spectral",
     "mean_cosine": "mean cosine",
 }
+
+
+NULLS = {  # by quantity: the title of a null, its kind and its curve
+    "dimension": (
+        ("Gaussian", "gaussian", "dimension"),
+        ("untrained", "untrained", "dimension"),
+        ("shuffled", "shuffled", "dimension"),
+    ),
+    "anisotropy": (("untrained", "untrained", "anisotropy"),),
+    "label_overlap": (
+        ("permuted, 95 %", "permuted", "label_overlap_upper"),
+        ("untrained", "untrained", "label_overlap"),
+        ("shuffled", "shuffled", "label_overlap"),
+        ("by tokens", "length", "label_overlap_tokens"),
+        ("by length", "length", "label_overlap_length"),
+    ),
+}
+
+
+def nulls(profile: Profile, columns: Mapping[str, str]) -> str:
+    """Return what quantities read where there is nothing to find, beside them, and what it says."""
+    shown: list[tuple[str, Curve]] = []
+    for name, levels in NULLS.items():
+        if name in columns and name in profile.curves:
+            shown.append((columns[name], profile[name]))
+            of_kind = [
+                (title, profile.nulls.get(kind, {}).get(curve)) for title, kind, curve in levels
+            ]
+            shown += [(f"– {title}", curve) for title, curve in of_kind if curve is not None]
+    rows = [
+        [key, *(number(curve, at) for _, curve in shown)] for at, key in enumerate(profile.layers)
+    ]
+    said = "\n".join(f"- {text}" for text in null_statements(profile))
+    return f"{table(['layer', *(title for title, _ in shown)], rows)}\n\n{said}"
 
 
 def layers(profile: Profile, columns: Mapping[str, str]) -> str:

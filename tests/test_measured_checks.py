@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from clouds import torus
-from layergeom import layer, profiles
+from layergeom import profiles
 from layergeom.geometry import local_homogeneity, neighbor_graph, twonn
 from layergeom.geometry.audit import Audit
 from layergeom.layer import Settings
@@ -97,7 +97,7 @@ def test_a_profile_from_before_the_audit_is_shown_without(profile: Profile) -> N
 
 
 def test_wrong_lists_become_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layer, "audit", lambda *_: Audit(16, 1e-16, 2))
+    monkeypatch.setattr("layergeom.layer.dimensions.audit", lambda *_: Audit(16, 1e-16, 2))
     found = measure(stored_states({"a": torus(100, 2, 0)}), settings=TEN)
     assert any("lists of 2 of 16 rows are wrong" in warning for warning in found.warnings)
     assert audit_line(found).endswith("the lists of 2 rows differ")

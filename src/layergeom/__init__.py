@@ -25,13 +25,14 @@ from typing import TYPE_CHECKING, Any
 from layergeom.version import VERSION
 
 if TYPE_CHECKING:
-    from layergeom.api import ProfileResult, dynamics, extract, load, profile, profile_views
+    from layergeom.api import dynamics, extract, load, profile, profile_views
     from layergeom.geometry import (
         DimensionEstimate,
         NeighborGraph,
         Neighbors,
         anisotropy,
         decimation,
+        dimension_at,
         gride,
         information_imbalance,
         label_overlap,
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from layergeom.geometry.linearity import linearity
     from layergeom.geometry.matrix_entropy import matrix_entropy, rankme
     from layergeom.geometry.mutual_neighbors import mutual_knn
+    from layergeom.profile_result import ProfileResult
     from layergeom.profiles import Profile
     from layergeom.reading import Recommendation
     from layergeom.states.hidden import HiddenStates
@@ -69,7 +71,6 @@ __version__ = VERSION
 
 _HOMES = {
     "layergeom.api": (
-        "ProfileResult",
         "dynamics",
         "extract",
         "load",
@@ -82,6 +83,7 @@ _HOMES = {
         "Neighbors",
         "anisotropy",
         "decimation",
+        "dimension_at",
         "gride",
         "information_imbalance",
         "label_overlap",
@@ -105,6 +107,7 @@ _HOMES = {
     "layergeom.geometry.linearity": ("linearity",),
     "layergeom.geometry.matrix_entropy": ("matrix_entropy", "rankme"),
     "layergeom.geometry.mutual_neighbors": ("mutual_knn",),
+    "layergeom.profile_result": ("ProfileResult",),
     "layergeom.profiles": ("Profile",),
     "layergeom.reading": ("Recommendation",),
     "layergeom.states.hidden": ("HiddenStates",),
@@ -135,6 +138,7 @@ __all__ = [
     "anisotropy",
     "compare",
     "decimation",
+    "dimension_at",
     "dynamics",
     "embed",
     "evaluate",

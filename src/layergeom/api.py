@@ -1,21 +1,21 @@
-"""The public doors: profile, extract, dynamics, load; and the result with its views at hand."""
+"""The public doors: profile, extract, dynamics, load."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from layergeom import profiles
 from layergeom.errors import GeometryWarning
 from layergeom.geometry import _compiled, neighbor_way
+from layergeom.geometry.scale_names import NEAREST
 from layergeom.layer import Settings
 from layergeom.measure import Progress
+from layergeom.profile_result import ProfileResult
 from layergeom.profiles import CHECKPOINTS, Profile
-from layergeom.reading import Phase, Reading, Recommendation, read
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.pooling import Pooling
@@ -23,61 +23,11 @@ from layergeom.states.store import Store
 from layergeom.states.views import HookPoint, View
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from layergeom.tasks.dynamics import Dynamics
 
 MISSED_FROM = 5_000  # rows: below, the search is quick without the kernel too
 # The command line says it in a line of its own.
 warnings.filterwarnings("ignore", "neighbours: ", GeometryWarning, module=r"layergeom\.cli\.")
-
-
-class ProfileResult(Profile):
-    """A profile with its reading, figures and report at hand.
-
-    All that :class:`layergeom.profiles.Profile` holds, and: ``phases``, ``recommendation``,
-    ``reading``, ``plot()``, ``report()``.
-    """
-
-    @classmethod
-    def of(cls, profile: Profile) -> ProfileResult:
-        """Return the same numbers with their views."""
-        return cls(**{f.name: getattr(profile, f.name) for f in fields(Profile)})
-
-    @cached_property
-    def reading(self) -> Reading:
-        """What the profile says, in statements with evidence."""
-        return read(self)
-
-    @property
-    def phases(self) -> tuple[Phase, ...]:
-        """Phases of the dimension from the first layer to the last."""
-        return self.reading.phases
-
-    @property
-    def recommendation(self) -> Recommendation:
-        """The layer to use: found? repeatable? useful?"""  # noqa: D400
-        return self.reading.recommendation
-
-    def plot(self, quantity: str = "dimension") -> Figure:
-        """Return a matplotlib figure of a quantity over the layers with its errors.
-
-        Raises
-        ------
-        InputError
-            If the profile does not hold it; the message lists what it holds.
-        """
-        from layergeom.show.figures import dimension, one
-
-        if self[quantity].name == "dimension":
-            return dimension(self, reading=self.reading).figure
-        return one(self, quantity, reading=self.reading).figure
-
-    def report(self, path: Path | str, command: str = "") -> Path:
-        """Write the offline report to ``path`` and return it."""
-        from layergeom.show.report import write_report
-
-        return write_report(path, self, self.reading, command=command)
 
 
 def extract(
@@ -158,6 +108,7 @@ def profile(
     max_samples: int | Literal["all"] | None = None,
     protocol: str | None = None,
     k: int | None = None,
+    scale: str | None = None,
     seed: int = 0,
     quantities: Any = None,
     nulls: str | Sequence[str] | None = None,
@@ -186,6 +137,9 @@ def profile(
         How data are read and sampled; at most 20,000 rows unless ``max_samples`` says otherwise.
     k : int
         Neighbours compared by the overlaps.
+    scale : str, optional
+        Where the curve ``dimension`` is read: ``nearest`` (TwoNN of all points, the default),
+        ``gride-<n1>``, or ``decimated-<factor>``; every profile has the dimension at all scales.
     quantities : callable, estimator, str, or a list of them; optional
         Further curves: functions of (points, graph) that return a number or (value, error), where
         ``points`` are a layer's distinct points; estimators with ``fit`` and ``dimension_``, such
@@ -249,14 +203,15 @@ def profile(
         device = options.pop("device", None)
         hidden, rows = given_states(model, protocol, reading, place, options)
         where = None if device == "auto" else device
-        settings = Settings(seed=seed) if k is None else Settings(k=k, seed=seed)
+        settings = Settings(k=Settings.k if k is None else k, scale=scale or NEAREST, seed=seed)
         kinds = checked_nulls(nulls, of_states=True)
         found = measured_states(hidden, rows, settings, place, progress, where, quantities)
         found = nulls_of_states(found, kinds, hidden, rows, settings, place, progress, where)
     else:
         from layergeom.tasks.protocol_runs import profile_by
 
-        options |= {**reading, "k": k, "seed": seed, "quantities": quantities, "nulls": nulls}
+        options |= {**reading, "k": k, "scale": scale, "seed": seed}
+        options |= {"quantities": quantities, "nulls": nulls}
         found = profile_by(protocol, model, data, folder=place, progress=progress, **options)
     _tell_plain_search(found)
     return ProfileResult.of(found)

@@ -20,6 +20,7 @@ from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry import neighbor_way
 from layergeom.geometry._search import has_device
 from layergeom.geometry.groups import chance_of_neighbors, check_groups
+from layergeom.geometry.scale_names import farthest_rank, scale_words
 from layergeom.geometry.uncertainty import Joined, covariance
 from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
 from layergeom.profiles import FILE, Curve, LayerMap, Profile, layer_span, load
@@ -28,14 +29,6 @@ from layergeom.states.hidden import HiddenStates
 from layergeom.states.settings import MAX_TOKENS
 from layergeom.version import VERSION
 
-ESTIMATORS = {
-    "dimension": "TwoNN, maximum likelihood on distinct points",
-    "errors": "neighbour-graph-robust",
-}
-GROUPED = {
-    "dimension": "TwoNN between groups, maximum likelihood on distinct points",
-    "errors": "neighbour-graph- and group-robust",
-}
 FEW_GROUPS = 100  # tight ones: intervals of 95 % held 77 % at 40 groups, 88 % at 100
 Progress = Callable[[int, int, str], None]
 
@@ -233,6 +226,11 @@ def check_rows(n: int, settings: Settings) -> None:
             f"k is {settings.k} but there are {n} rows; k must be at most {n - 1}: "
             "give more samples or a smaller --k."
         )
+    if farthest_rank(settings.scale) >= n:
+        raise InputError(
+            f"scale {settings.scale} reads neighbour {farthest_rank(settings.scale)} but there are "
+            f"{n} rows; give more samples or a nearer scale."
+        )
 
 
 def check_samples(
@@ -360,14 +358,19 @@ def _few_groups(making: _Making) -> tuple[str, ...]:
 
 
 def _provenance(states: HiddenStates, given: Labels | None, making: _Making) -> dict[str, Any]:
-    estimators = ESTIMATORS if making.codes is None else ESTIMATORS | GROUPED
+    grouped = making.codes is not None
+    estimators = {
+        "dimension": scale_words(making.settings.scale, grouped),
+        "errors": "neighbour-graph- and group-robust" if grouped else "neighbour-graph-robust",
+        "neighbours": making.way,
+    }
     return {
         "key": _key(states, given, making.settings, making.groups, making.added),
         "states": dict(states.provenance) | {"key": states.key},
         "settings": asdict(making.settings),
         "labels": _label_facts(given),
         "groups": making.group_facts,
-        "estimators": estimators | {"neighbours": making.way},
+        "estimators": estimators,
         "versions": {
             "layergeom": VERSION,
             "numpy": np.__version__,

@@ -61,7 +61,10 @@ class LayerMap:
 
 @dataclass(frozen=True, eq=False)
 class ScaleCurve:
-    """Dimension against distance for one layer (see ``geometry.scale_analysis``)."""
+    """Dimension against distance for one layer (see ``geometry.scale_analysis``).
+
+    ``plateau_share`` is nan in profiles of earlier versions.
+    """
 
     ranks: IntArray
     distances: FloatArray
@@ -70,6 +73,7 @@ class ScaleCurve:
     plateau: tuple[int, int] | None
     plateau_dimension: float
     plateau_error: float
+    plateau_share: float = float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,6 +333,7 @@ def _scale(content: Mapping[str, Any]) -> ScaleCurve:
         None if plateau is None else (plateau[0], plateau[1]),
         float(_floats(content["plateau_dimension"])),
         float(_floats(content["plateau_error"])),
+        float(_floats(content.get("plateau_share"))),
     )
 
 

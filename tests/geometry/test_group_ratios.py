@@ -144,11 +144,12 @@ def test_distances_to_groups_are_those_of_their_nearest_rows():
 
 
 def test_queried_scales_are_those_of_the_lists():
-    found = queried_group_scales(X, GROUPS, np.array([1, 2, 4]), 512, 0)
-    for n1, (distance, value, error) in zip((1, 2, 4), found, strict=True):
+    found = queried_group_scales(X, GROUPS, np.array([1, 2, 4]), np.arange(len(X)))
+    for n1, (distance, value, error, influence) in zip((1, 2, 4), found, strict=True):
         listed = gride(GRAPH, n1)
         assert (distance, value) == pytest.approx((listed.distance, listed.value), rel=1e-8)
         assert error == pytest.approx(listed.error, rel=0.05)  # of the ratio, not the likelihood
+        assert np.corrcoef(influence, listed.influence)[0, 1] > 0.95
 
 
 def test_the_scale_curve_ends_at_a_quarter_of_the_groups():
@@ -170,7 +171,7 @@ def test_decimation_cuts_no_group(monkeypatch):
         seen.append(groups)
         return search(part, k, groups=groups)
 
-    monkeypatch.setattr("layergeom.geometry.scales.neighbor_graph", noting)
+    monkeypatch.setattr("layergeom.geometry.decimations.neighbor_graph", noting)
     found = decimation(cloud, graph, (1, 2, 4, 60))
     assert found.sizes.tolist() == [600, 300, 150]  # 60 would leave two groups
     assert len(seen) == 6

@@ -99,7 +99,9 @@ def build_profile(seed: int = 0, hostile: bool = True) -> Profile:
         curves=curves,
         maps={"overlap": overlap},
         scales=scales,
-        decimation={"block_1": {"n": [1000.0], "values": [12.0], "errors": [0.4]}},
+        decimation={
+            "block_1": {"n": [1000.0, 500.0], "values": [12.0, 11.0], "errors": [0.4, 0.5]}
+        },
         covariance={},
         undefined={"embedding": "undefined: 7 distinct points"},
         counts={"rows": 9999, "truncated": 3, "sampled_from": 20000},

@@ -14,7 +14,8 @@ def charts(profile, reading, dynamics):
 
 
 def test_all_charts_are_there(charts):
-    assert {"dimension", "overlaps", "anisotropy", "rank", "scales", "overlap_map"} <= set(charts)
+    assert {"dimension", "overlaps", "anisotropy", "rank", "scales", "samples"} <= set(charts)
+    assert "overlap_map" in charts
     assert {"dynamics_mean_dimension", "dynamics_dimension"} <= set(charts)
 
 
@@ -26,7 +27,7 @@ def test_specifications_compile_and_hold_no_address(charts):
 
 
 def test_charts_over_layers_share_the_hovered_layer(charts):
-    for key in ("dimension", "overlaps", "anisotropy", "rank", "scales", "overlap_map"):
+    for key in ("dimension", "overlaps", "anisotropy", "rank", "scales", "samples", "overlap_map"):
         text = json.dumps(charts[key].spec)
         assert '"name": "hovered"' in text
         assert '"name": "pick"' in text
@@ -45,7 +46,7 @@ def test_unknown_values_are_null(charts):
 
 def test_a_profile_of_few_curves_gives_few_charts(profile):
     curves = {"dimension": profile.curves["dimension"]}
-    few = replace(profile, curves=curves, maps={}, scales={})
+    few = replace(profile, curves=curves, maps={}, scales={}, decimation={})
     assert [chart.key for chart in report_charts(few)] == ["dimension"]
 
 
@@ -53,5 +54,5 @@ def test_a_profile_without_any_dimension_is_drawn(profile):
     curve = profile.curves["dimension"]
     nothing = np.full(len(profile.layers), np.nan)
     curves = {"dimension": replace(curve, values=nothing, errors=nothing)}
-    (chart,) = report_charts(replace(profile, curves=curves, maps={}, scales={}))
+    (chart,) = report_charts(replace(profile, curves=curves, maps={}, scales={}, decimation={}))
     assert vl_convert.vegalite_to_vega({**chart.spec, "width": 400})["marks"]

@@ -18,7 +18,8 @@ def written(profile, reading, dynamics, tmp_path_factory):
 
 def test_every_figure_in_three_formats(written):
     names = {path.stem for path in written}
-    assert {"dimension", "overlap", "anisotropy", "rank", "scales", "overlap_map"} <= names
+    assert {"dimension", "overlap", "anisotropy", "rank", "scales", "samples"} <= names
+    assert "overlap_map" in names
     assert {"dynamics_dimension", "dynamics_overlap_to_final"} <= names
     assert len(written) == 3 * len(names)
     assert all(path.stat().st_size > 2000 for path in written)

@@ -47,6 +47,19 @@ def test_half_precision_is_summed_in_float32():
     assert pooling.pool(pooling.widen(states, None), mask, ["mean_sqrt_len"]).item() == 1920.0
 
 
+@pytest.mark.parametrize("entries", [1, 1 << 18])
+def test_the_order_of_the_tokens_does_not_reach_the_mean(monkeypatch, entries):
+    monkeypatch.setattr(pooling, "WIDENED_ENTRIES", entries)
+    generator = torch.Generator().manual_seed(1)
+    states = torch.randn(300, 101, 16, generator=generator)
+    order = torch.randperm(101, generator=generator)
+    mask = torch.ones(300, 101, dtype=torch.bool)
+    one, other = (pooling.pool(x, mask, ["mean"]) for x in (states, states[:, order]))
+    in_single = [(x.sum(dim=1) / 101) for x in (states, states[:, order])]
+    assert torch.equal(one, other)
+    assert not torch.equal(*in_single)
+
+
 def test_states_are_not_changed_in_place():
     before = STATES.clone()
     pooling.widen(STATES, ~MASK)

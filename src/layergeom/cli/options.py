@@ -172,6 +172,21 @@ class View(Bundle):
 
 
 @dataclass(frozen=True)
+class Estimation(Bundle):
+    """How the numbers are read."""
+
+    k: K = None
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the dimension is read: nearest (default: TwoNN of all points), gride-16 "
+            "(Gride at n1 = 16) or decimated-4 (mean TwoNN of 4 disjoint subsets)."
+        ),
+    ] = None
+    seed: Seed = 0
+
+
+@dataclass(frozen=True)
 class Checkpoints(Bundle):
     """Which checkpoints of a training run."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from layergeom.api import ProfileResult
+    from layergeom.profile_result import ProfileResult
     from layergeom.states.views import View
     from layergeom.tasks.dynamics import Dynamics
 

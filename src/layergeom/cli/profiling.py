@@ -10,15 +10,14 @@ import typer
 from layergeom.cli.bundles import command
 from layergeom.cli.options import (
     AsJson,
+    Estimation,
     ForwardPass,
-    K,
     Nulls,
     Out,
     ProtocolName,
     Quantities,
     Reading,
     Revision,
-    Seed,
     View,
     names,
 )
@@ -29,7 +28,7 @@ from layergeom.errors import InputError
 @command
 def demo(out: Out = Path("layergeom-demo"), as_json: AsJson = False) -> None:
     """Profile the embedded model: an image GPT over scikit-learn's digits, and its training."""
-    from layergeom.api import ProfileResult
+    from layergeom.profile_result import ProfileResult
     from layergeom.tasks.demo import demonstrate
 
     with progress_bar() as progress:
@@ -42,6 +41,7 @@ def run(
     reading: Reading,
     view: View,
     forward: ForwardPass,
+    estimation: Estimation,
     model: Annotated[str | None, typer.Argument(help="Hub id or local folder.")] = None,
     data: Annotated[
         str | None,
@@ -57,8 +57,6 @@ def run(
     layers: Annotated[
         str | None, typer.Option(help="Only these (block_3,block_5); later blocks are not run.")
     ] = None,
-    k: K = None,
-    seed: Seed = 0,
     revision: Revision = None,
     null: Nulls = None,
     quantities: Quantities = None,
@@ -68,11 +66,11 @@ def run(
     from layergeom import api
 
     chosen = names(layers) if layers else None
-    asked = {"protocol": protocol, "layers": chosen, "k": k, "revision": revision}
+    asked = {"protocol": protocol, "layers": chosen, "revision": revision}
     options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     options |= {"nulls": names(null)} if null else {}
     options |= {"quantities": names(quantities)} if quantities else {}
-    options |= reading.given() | forward.given() | {"seed": seed, "folder": out}
+    options |= reading.given() | forward.given() | estimation.given() | {"folder": out}
     if states is None:
         options |= {"model": _needed(model, "MODEL"), "data": _needed(data, "DATA")}
     elif model is None:

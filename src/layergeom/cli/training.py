@@ -14,14 +14,13 @@ from layergeom.cli.bundles import command
 from layergeom.cli.options import (
     AsJson,
     Checkpoints,
+    Estimation,
     ForwardPass,
-    K,
     Kept,
     Out,
     ProtocolName,
     Reading,
     Revisions,
-    Seed,
     View,
 )
 from layergeom.cli.printing import leave, progress_bar
@@ -36,24 +35,24 @@ def dynamics(
     reading: Reading,
     view: View,
     forward: ForwardPass,
+    estimation: Estimation,
     revisions: Revisions = None,
     out: Out = Path("layergeom-dynamics"),
     protocol: ProtocolName = None,
-    k: K = None,
-    seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Profile the checkpoints of a training run on the same data; the report is of the last one."""
     from layergeom import api
+    from layergeom.profile_result import ProfileResult
 
-    options: dict[str, Any] = {"protocol": protocol, "k": k, "seed": seed, "folder": out}
-    for bundle in (checkpoints, kept, reading, view, forward):
+    options: dict[str, Any] = {"protocol": protocol, "folder": out}
+    for bundle in (checkpoints, kept, reading, view, forward, estimation):
         options |= bundle.given()
     with told_on_stderr(), progress_bar() as progress:
         found = api.dynamics(
             model, data, revisions=revision_names(revisions), progress=progress, **options
         )
-    leave(api.ProfileResult.of(found.profiles[-1]), out, as_json, found)
+    leave(ProfileResult.of(found.profiles[-1]), out, as_json, found)
     if not as_json and found.peak is not None:
         typer.echo(f"\nLayer-mean dimension: {found.peak}.")
 

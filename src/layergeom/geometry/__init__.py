@@ -14,6 +14,7 @@ from layergeom.geometry.alignment import (
     linear_cka,
     permutation_level,
 )
+from layergeom.geometry.decimations import Decimation, decimation
 from layergeom.geometry.dimension import DimensionEstimate, gride, twonn
 from layergeom.geometry.homogeneity import Homogeneity, local_homogeneity
 from layergeom.geometry.imbalance import ImbalanceEstimate, information_imbalance
@@ -27,7 +28,8 @@ from layergeom.geometry.overlap import (
     overlap_matrix,
 )
 from layergeom.geometry.queries import Neighbors, nearest_points, search_memory
-from layergeom.geometry.scales import Decimation, ScaleAnalysis, decimation, scale_analysis
+from layergeom.geometry.scale_names import dimension_at
+from layergeom.geometry.scales import ScaleAnalysis, scale_analysis
 from layergeom.geometry.spectra import Spectrum, anisotropy, spectrum
 from layergeom.geometry.uncertainty import Estimate
 
@@ -48,6 +50,7 @@ __all__ = [
     "Spectrum",
     "anisotropy",
     "decimation",
+    "dimension_at",
     "gride",
     "has_kernel",
     "information_imbalance",

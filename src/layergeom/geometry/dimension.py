@@ -18,6 +18,7 @@ from layergeom import arrays
 from layergeom.arrays import BoolArray, FloatArray
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry.group_ratios import Ratios, distance_ratios
+from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, adjacency, standard_error
 
@@ -108,7 +109,7 @@ def twonn(
     True
     """
     check_fit(method, fraction)
-    ratios = _ratios(graph, 1, 2)
+    ratios = checked_ratios(graph, 1, 2)
     value, influence = ratio_fit(ratios.log_mu, method, fraction)
     return _estimate(graph, ratios, (1, 2), f"twonn-{method}", value, influence)
 
@@ -190,7 +191,7 @@ def gride(
     n2 = 2 * n1 if n2 is None else arrays.count(n2, "n2", n1 + 1)
     if outliers not in get_args(Outliers):
         raise InputError(f"outliers is {outliers!r}; it must be 'keep' or 'dadapy'.")
-    ratios = _ratios(graph, n1, n2)
+    ratios = checked_ratios(graph, n1, n2)
     log_mu = ratios.log_mu
     kept = _without_outliers(log_mu) if outliers == "dadapy" else np.ones(len(log_mu), dtype=bool)
     law = (n1, n2) if graph.groups is None else (1, 2)
@@ -248,16 +249,22 @@ def fisher_error(value: float, log_mu: FloatArray, n1: int, n2: int) -> float:
     return float(information**-0.5)
 
 
-def _ratios(graph: NeighborGraph, n1: int, n2: int) -> Ratios:
+def checked_ratios(graph: NeighborGraph, n1: int, n2: int) -> Ratios:
+    """Return the ratios r_n2/r_n1 of a graph that has a dimension, and warn of its limits.
+
+    Discrete values show in r_2/r_1 whatever the ranks: further out, no two distances need be equal.
+    """
     check_distinct(graph)
     ratios = distance_ratios(graph, n1, n2)
-    _warn_repeats(graph)
-    _warn_ties(ratios.log_mu)
+    first = ratios if (n1, n2) == (1, 2) else distance_ratios(graph, 1, 2)
+    warn_repeats(graph)
+    _warn_ties(max(float((each.log_mu == 0).mean()) for each in (first, ratios)))
     return ratios
 
 
 def check_distinct(graph: NeighborGraph) -> None:
     """Raise a DegenerateError if too few points are distinct for a dimension."""
+    check_graph(graph)
     p = len(graph.points[0])
     if p < MIN_DISTINCT or p < MIN_DISTINCT_SHARE * graph.n:
         raise DegenerateError(
@@ -266,7 +273,8 @@ def check_distinct(graph: NeighborGraph) -> None:
         )
 
 
-def _warn_repeats(graph: NeighborGraph) -> None:
+def warn_repeats(graph: NeighborGraph) -> None:
+    """Warn of repeated points, which count once."""
     repeats = graph.n - graph.n_distinct
     if repeats:
         warnings.warn(
@@ -277,8 +285,7 @@ def _warn_repeats(graph: NeighborGraph) -> None:
         )
 
 
-def _warn_ties(log_mu: FloatArray) -> None:
-    share = float((log_mu == 0).mean())
+def _warn_ties(share: float) -> None:
     if share > TIE_SHARE:
         warnings.warn(
             f"{share:.1%} of the points have tied neighbours (mu = 1): the values are discrete, "
@@ -372,5 +379,10 @@ def _estimate(
         ranks=ranks,
         distance=float((ratios.inner + ratios.outer).mean() / 2),
         n_points=graph.n_distinct,
-        lower_bound=value > LOWER_BOUND_SLOPE * np.log2(graph.n_distinct),
+        lower_bound=is_lower_bound(value, graph.n_distinct),
     )
+
+
+def is_lower_bound(value: float, n: int) -> bool:
+    """Return whether a dimension read from n points exceeds 0.8 log2 n: it is at least that."""
+    return bool(value > LOWER_BOUND_SLOPE * np.log2(n))

@@ -14,23 +14,21 @@ ROUNDING = 1e-13  # of the largest squared distance: what is nearer counts as so
 
 
 def queried_group_scales(
-    X: Points, units: IntArray, ranks: IntArray, queries: int, seed: int
-) -> list[tuple[float, float, float]]:
-    """Return distance, dimension and standard error at each rank n1, n2 = 2 n1.
+    X: Points, units: IntArray, ranks: IntArray, asked: IntArray
+) -> list[tuple[float, float, float, FloatArray]]:
+    """Return distance, dimension, error and influence of the asked points at each n1, n2 = 2 n1.
 
     Ranks count units other than the own; the dimension is that of all rows inside r_n2
     (:mod:`layergeom.geometry.group_ratios`). Costs one q × N × D product in float64.
     """
-    rng = np.random.default_rng(seed)
-    asked = np.sort(rng.choice(len(X), min(queries, len(X)), replace=False))
     every = np.append(ranks, 2 * ranks[-1])
     parts = zip(*_measured(X, units, asked, every), strict=True)
     at, counts, logs, fellows = (np.concatenate(part) for part in parts)
     found = []
     for s in range(len(ranks)):
         joined = _joined(fellows[:, s + 1], units[asked])
-        value, error = _ratio(counts[:, s + 1], logs[:, s + 1], joined)
-        found.append((float(at[:, s : s + 2].mean()), value, error))
+        ratio = _ratio(counts[:, s + 1], logs[:, s + 1], joined)
+        found.append((float(at[:, s : s + 2].mean()), *ratio))
     return found
 
 
@@ -54,13 +52,15 @@ def _measured(
         yield np.sqrt(outer) * scale, counts, ratios, fellows.transpose(1, 0, 2)
 
 
-def _ratio(counts: FloatArray, logs: FloatArray, joined: FloatArray) -> tuple[float, float]:
-    """Return the dimension, rows over logs, and its error."""
+def _ratio(
+    counts: FloatArray, logs: FloatArray, joined: FloatArray
+) -> tuple[float, float, FloatArray]:
+    """Return the dimension, rows over logs, its error and the influences."""
     if not logs.sum() > 0:
-        return float("nan"), float("nan")
+        return float("nan"), float("nan"), np.zeros(len(logs))
     value = (counts.sum() - 1) / logs.sum()
     influence = (counts - value * logs) / logs.mean()
-    return float(value), standard_error(influence, joined)
+    return float(value), standard_error(influence, joined), influence
 
 
 def _joined(fellows: BoolArray, units: IntArray) -> FloatArray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from layergeom import arrays
 from layergeom.arrays import FloatArray
-from layergeom.geometry.dimension import LOWER_BOUND_SLOPE, DimensionEstimate, check_distinct
+from layergeom.geometry.dimension import DimensionEstimate, checked_ratios, is_lower_bound
 from layergeom.geometry.group_ratios import check_reach, ranked_distances, summed_log_ratios
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import adjacency, standard_error
@@ -33,6 +33,11 @@ def levina_bickel(graph: NeighborGraph, k1: int = 10, k2: int = 20) -> Dimension
         If too few points are distinct, as for TwoNN.
     InputError
         If the graph does not list k2 neighbours, or the range is none.
+
+    Warns
+    -----
+    GeometryWarning
+        As :func:`layergeom.geometry.twonn`: repeated rows, or discrete data.
 
     Notes
     -----
@@ -62,7 +67,7 @@ def levina_bickel(graph: NeighborGraph, k1: int = 10, k2: int = 20) -> Dimension
     """
     k1 = arrays.count(k1, "k1", 3)
     k2 = arrays.count(k2, "k2", k1)
-    check_distinct(graph)
+    checked_ratios(graph, 1, 2)
     check_reach(graph, k2)
     inverse = np.mean([_inverses(graph, k) for k in range(k1, k2 + 1)], axis=0)  # (p,)
     value = 1 / float(inverse.mean())
@@ -77,7 +82,7 @@ def levina_bickel(graph: NeighborGraph, k1: int = 10, k2: int = 20) -> Dimension
         ranks=(k1, k2),
         distance=float((inner + outer).mean() / 2),
         n_points=graph.n_distinct,
-        lower_bound=value > LOWER_BOUND_SLOPE * np.log2(graph.n_distinct),
+        lower_bound=is_lower_bound(value, graph.n_distinct),
     )
 
 

@@ -15,9 +15,9 @@ from scipy.special import bdtrc
 
 from layergeom.arrays import BoolArray, FloatArray, IntArray
 from layergeom.errors import InputError
+from layergeom.geometry.decimations import subset_lists
 from layergeom.geometry.dimension import DimensionEstimate, ratio_likelihood, twonn
 from layergeom.geometry.neighbors import NeighborGraph
-from layergeom.geometry.scales import subset_lists
 from layergeom.geometry.uncertainty import joined_pairs, standard_error
 
 TAIL = 0.001  # share of the points that the law puts beyond the threshold

@@ -18,6 +18,7 @@ from layergeom.reading.recommend import (
     recommendation,
     standing,
 )
+from layergeom.reading.scales import scale_statements
 
 __all__ = ["Phase", "Reading", "Recommendation", "read"]
 
@@ -98,11 +99,5 @@ def _statements(profile: Profile) -> tuple[str, ...]:
         count = len(profile.undefined)
         who = "1 layer has" if count == 1 else f"{count} layers have"
         said.append(f"{who} no dimension: {', '.join(profile.undefined)}.")
-    scales = list(profile.scales.values())
-    if scales:
-        flat = sum(curve.plateau is not None for curve in scales)
-        said.append(
-            f"{flat} of {len(scales)} layers show a plateau of the dimension over distance; "
-            "without one, the value depends on the distance at which it is read."
-        )
+    said += scale_statements(profile)
     return (*said, *null_statements(profile))

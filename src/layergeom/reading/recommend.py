@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layergeom.profiles import Profile
+from layergeom.reading.other_readings import OtherReading, other_reading
 from layergeom.reading.phases import Curve, number
 from layergeom.reading.turns import (
     REPEATS,
@@ -48,6 +49,8 @@ class Recommendation:
         The layer with the largest label overlap, where there are labels.
     words : str
         The layer in each tool's words.
+    other : OtherReading or None
+        A layer that another observation names for states of this kind, where it differs.
     """
 
     layer: str
@@ -60,6 +63,7 @@ class Recommendation:
     useful: str
     best_by_labels: str | None
     words: str
+    other: OtherReading | None = None
 
 
 def recommendation(profile: Profile, curve: Curve | None) -> Recommendation:
@@ -104,6 +108,7 @@ def recommendation(profile: Profile, curve: Curve | None) -> Recommendation:
         useful=_useful(profile, layer),
         best_by_labels=_best_by_labels(profile),
         words=layer_words(profile, layer),
+        other=other_reading(profile, curve, layer),
     )
 
 
@@ -145,6 +150,7 @@ def _refusal(profile: Profile, curve: Curve | None) -> Recommendation:
         useful=_useful(profile, layer),
         best_by_labels=best,
         words=layer_words(profile, layer),
+        other=other_reading(profile, curve, layer),
     )
 
 

@@ -29,7 +29,7 @@ from layergeom.show.layer_axis import (
 from layergeom.show.map_charts import dynamics_charts, overlap_chart
 from layergeom.show.null_lines import null_caption, null_layers
 from layergeom.show.quantities import quantity
-from layergeom.show.scale_chart import scale_chart
+from layergeom.show.scale_chart import sample_chart, scale_chart
 from layergeom.show.table import added_names
 
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def report_charts(
             charts.append(Chart(key, title, words, label(title, profile), tuple(drawn), spec))
     if profile.scales:
         charts.append(scale_chart(profile))
+    if any(profile.decimation.values()):
+        charts.append(sample_chart(profile))
     if "overlap" in profile.maps:
         charts.append(overlap_chart(profile))
     if dynamics is not None:

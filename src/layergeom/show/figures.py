@@ -10,24 +10,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from layergeom.geometry.scale_names import NEAREST, scale_words
 from layergeom.show.figure_files import write_figures
-from layergeom.show.figure_style import Z, canvas, curve, layer_axis, legend, literal, style
+from layergeom.show.figure_style import canvas, curve, layer_axis, legend, literal, style
 from layergeom.show.layer_axis import (
     BLUE,
     GREEN,
-    GREY,
     ORANGE,
     PURPLE,
     recommended_place,
     spans,
-    ticks,
 )
 from layergeom.show.map_figures import dynamics_map, mean_dimension, overlap_map
 from layergeom.show.null_lines import draw_nulls
 from layergeom.show.over_training import dynamics_names
 from layergeom.show.quantities import quantity
+from layergeom.show.scale_figures import samples, scales
 from layergeom.show.table import added_names
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "anisotropy", "dimension", "dynamics_map", "mean_dimension", "one", "overlap", "overlap_map",
-    "rank", "save_figures", "scales",
+    "rank", "samples", "save_figures", "scales",
 ]  # fmt: skip
 
 
@@ -62,7 +60,7 @@ def dimension(profile: Profile, ax: Axes | None = None, reading: Reading | None 
     """
     with style():
         figure, axes = canvas(ax)
-        curve(axes, profile.curves["dimension"], "ID (TwoNN, ML)", BLUE)
+        curve(axes, profile.curves["dimension"], f"ID ({_scale(profile)})", BLUE)
         if "plateau_dimension" in profile.curves:
             curve(axes, profile.curves["plateau_dimension"], "ID (plateau)", GREEN, dashed=True)
         draw_nulls(axes, profile, ["dimension"])
@@ -141,6 +139,12 @@ def _several(
     return figure
 
 
+def _scale(profile: Profile) -> str:
+    """Return how the dimension is read, short enough for a legend."""
+    words = scale_words(profile.provenance.get("settings", {}).get("scale", NEAREST))
+    return words.partition(",")[0] + ", ML"
+
+
 def _shade(ax: Axes, profile: Profile, reading: Reading | None) -> None:
     """Shade the phases behind the curves, named along the top edge, narrow ones lower."""
     if reading is None:
@@ -167,52 +171,6 @@ def _mark(ax: Axes, profile: Profile, reading: Reading | None) -> None:
     if place is not None:
         label = f"layer to use: {literal(profile.layers[place])}"
         ax.axvline(place, color="#111827", lw=0.9, ls=":", label=label, zorder=1)
-
-
-def scales(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
-    """Draw the dimension against distance for up to seven layers, plateaus in bold."""
-    from matplotlib import colormaps
-
-    with style():
-        figure, axes = canvas(ax)
-        for key in _chosen_layers(profile, reading):
-            scale = profile.scales[key]
-            colour = colormaps["viridis"](0.92 * profile.names[profile.layers.index(key)].depth)
-            bar = Z * np.asarray(scale.errors)
-            name = literal(key, 20)
-            axes.errorbar(
-                scale.distances, scale.values, yerr=bar, color=colour, lw=0.9, marker="o",
-                elinewidth=0.6, label=name,
-            )  # fmt: skip
-            if scale.plateau is not None:
-                flat = slice(scale.plateau[0], scale.plateau[1] + 1)
-                axes.plot(
-                    scale.distances[flat], scale.values[flat], color=colour, lw=3.5, alpha=0.5
-                )
-        axes.set_xscale("log")
-        _plain_log_ticks(axes)
-        axes.set_xlabel("distance, mean of (r_n1 + r_n2)/2")
-        axes.set_ylabel(f"intrinsic dimension (bars: ±{Z} SE)")
-        axes.set_title("bold: plateau found by the rule", fontsize=7, color=GREY)
-        if profile.scales:
-            legend(figure, axes, columns=4)
-    return figure
-
-
-def _plain_log_ticks(axes: Axes) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-
-
-def _chosen_layers(profile: Profile, reading: Reading | None) -> list[str]:
-    keys = [key for key in profile.layers if key in profile.scales]
-    chosen = {keys[i] for i in ticks(len(keys), most=6)}
-    if reading is not None:
-        chosen.add(reading.recommendation.layer)
-    return [key for key in keys if key in chosen]
 
 
 def save_figures(
@@ -242,9 +200,10 @@ def _drawings(
         "anisotropy": "anisotropy" in curves,
         "rank": "effective_rank" in curves,
         "scales": bool(profile.scales),
+        "samples": any(profile.decimation.values()),
     }
     functions = {"dimension": dimension, "overlap": overlap, "anisotropy": anisotropy}
-    functions |= {"rank": rank, "scales": scales}
+    functions |= {"rank": rank, "scales": scales, "samples": samples}
     drawn: dict[str, Callable[[], Figure]] = {
         name: lambda draw=draw: draw(profile, reading=reading)  # type: ignore[misc]
         for name, draw in functions.items()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from layergeom.geometry.scale_names import NEAREST, scale_words
 from layergeom.show.cells import model_name, visible
 
 if TYPE_CHECKING:
@@ -187,13 +188,13 @@ def _data(profile: Profile) -> str:
 
 
 def _estimators(profile: Profile) -> str:
-    k = _mapping(profile.provenance, "settings").get("k")
+    settings = _mapping(profile.provenance, "settings")
+    k, scale = settings.get("k"), str(settings.get("scale", NEAREST))
     neighbours = f"k = {_value(k)}" if k is not None else "k"
     sentences = [
         (
-            "The intrinsic dimension was estimated by TwoNN in its maximum-likelihood form "
-            "(Facco et al. 2017), over scales by Gride with n2 = 2 n1 (Denti et al. 2022), on "
-            "distinct points."
+            f"The intrinsic dimension was estimated by {scale_words(scale)} (TwoNN: Facco et al. "
+            "2017; Gride: Denti et al. 2022), over scales by Gride with n2 = 2 n1."
         ),
         (
             "Neighbourhood overlaps are the mean share of common nearest neighbours with "

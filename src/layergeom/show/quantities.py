@@ -88,8 +88,8 @@ _TABLE = (
         "<i>d</i> at <i>n</i><sub>2</sub> = 2 <i>n</i><sub>1</sub> solves (<i>N</i> − 1)/<i>d</i> "
         "= Σ ln <i>μ</i> · [(<i>n</i><sub>2</sub> − 1) − "
         "(<i>n</i><sub>2</sub> − <i>n</i><sub>1</sub> − 1)/(1 − <i>μ</i><sup>−<i>d</i></sup>)]",
-        "Gride over neighbours 1, 2, 4, …; the mean over the range of distances in which the "
-        "estimate does not change by more than its error.",
+        "Gride over neighbours 1, 2, 4, …; the value at the middle of the longest run of at least "
+        "three doublings that agree within 15 %. Its error includes the choice of that run.",
         "Absent where no such range exists, which is an answer; at a fixed rank the distance "
         "shrinks as samples are added.",
         f"{_GRIDE}, eq. 9",

@@ -131,13 +131,15 @@ def _plateaus(profile: Profile) -> Table:
     rows = []
     for key in profile.layers:
         scale = profile.scales.get(key)
+        share = UNKNOWN if scale is None else number(float(scale.plateau_share), 2)
         if scale is None or scale.plateau is None:
-            rows.append((visible(key, 60), "none", UNKNOWN))
+            rows.append((visible(key, 60), "none", UNKNOWN, share))
             continue
         first, last = (int(scale.ranks[i]) for i in scale.plateau)
         text = with_error(float(scale.plateau_dimension), float(scale.plateau_error))
-        rows.append((visible(key, 60), f"n₁ = {first} to {last}", text))
-    return Table("Plateau of scales", ("Layer", "Range", "Dimension"), tuple(rows))
+        rows.append((visible(key, 60), f"n₁ = {first} to {last}", text, share))
+    head = ("Layer", "Range", "Dimension", "Draws with a plateau")
+    return Table("Plateau of scales", head, tuple(rows))
 
 
 def _decimation(profile: Profile) -> Table:

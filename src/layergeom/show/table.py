@@ -258,6 +258,7 @@ def recommendation_facts(reading: Reading) -> list[tuple[str, str]]:
         ("Useful", advice.useful),
         ("Tied with", ", ".join(advice.ties)),
         ("Best by labels", advice.best_by_labels or ""),
+        ("Another reading", f"{advice.other.layer}: {advice.other.reason}" if advice.other else ""),
         ("What would settle it", advice.settle or ""),
     ]
     return [(head, text) for head, text in facts if text]

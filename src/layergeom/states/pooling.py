@@ -18,6 +18,8 @@ Pooling: TypeAlias = Literal[
     "auto", "mean", "last", "first", "max", "mean_sqrt_len", "weighted_mean", "token"
 ]
 
+WIDENED_ENTRIES = 1 << 18  # of token states that are float64 at a time: 2 MiB
+
 
 def pool(states: torch.Tensor, mask: torch.Tensor, modes: Sequence[Mode]) -> torch.Tensor:
     """Pool token states into one vector per row; several modes are concatenated.
@@ -116,8 +118,16 @@ def check_pooling(value: str) -> None:
 
 
 def _weighted_sum(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    # one matrix product per row: no (batch, T, D) temporary
-    return (weights.unsqueeze(1) @ states).squeeze(1)
+    """Sum in float64: rows that hold the same tokens in another order become the same vector."""
+    import torch
+
+    exact = states.dtype if states.device.type == "mps" else torch.float64  # MPS has no float64
+    rows = max(1, WIDENED_ENTRIES // states[0].numel())  # no (batch, T, D) temporary
+    parts = [
+        (w.to(exact).unsqueeze(1) @ x.to(exact)).squeeze(1)
+        for w, x in zip(torch.split(weights, rows), torch.split(states, rows), strict=True)
+    ]
+    return torch.cat(parts).to(states.dtype)
 
 
 def _pick(states: torch.Tensor, position: torch.Tensor) -> torch.Tensor:

@@ -30,7 +30,7 @@ REMEDY = {
     "data": "run all models on the same data, or give the rows ids (a column id)",
     "pooling": "run them with the same --pool",
     "hook_point": "run them with the same hook point",
-    "estimators": "run them with one version of layergeom",
+    "estimators": "run them with the same --scale and one version of layergeom",
     "k": "run them with the same --k",
     "ranks": "run them with the same ranks",
 }

@@ -1,0 +1,141 @@
+"""One layer's hidden states to its numbers; the states are dropped when they are done."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+
+from layergeom import geometry
+from layergeom.added_quantities import AddedQuantity
+from layergeom.arrays import FloatArray, IntArray, Points
+from layergeom.errors import DegenerateError, GeometryWarning, InputError, StoreError
+from layergeom.geometry import NeighborGraph
+from layergeom.geometry.uncertainty import cluster_error, row_adjacency, same_point_error
+from layergeom.layer.dimensions import measure_points
+from layergeom.layer.graphs import layer_graph
+from layergeom.layer.measured import Labels, MeasuredLayer, with_gaps
+from layergeom.layer.settings import Settings
+from layergeom.states.hidden import HiddenStates
+
+SPECTRAL = (
+    "anisotropy",
+    "anisotropy_uncentered",
+    "mean_cosine",
+    "effective_rank",
+    "spectral_entropy_rank",
+    "participation_ratio",
+    "norm",
+)
+
+
+def measured_layer(
+    states: HiddenStates,
+    key: str,
+    given: Labels | None,
+    settings: Settings,
+    device: str | None = None,
+    groups: IntArray | None = None,
+    added: Sequence[AddedQuantity] = (),
+) -> MeasuredLayer:
+    """Measure one layer; what cannot be measured is left out with its reason.
+
+    Neighbours are searched on ``device``, which changes no answer. With ``groups`` (see
+    :func:`layergeom.geometry.groups.check_groups`), these are the sampling units of all errors,
+    and all neighbours come from other groups. An ``added`` quantity that fails is told.
+    """
+    layer = MeasuredLayer()
+    invalid = states.provenance.get("invalid", {})
+    if key in invalid:
+        layer.undefined = str(invalid[key])
+        return layer
+    with _collected(layer.notes):
+        try:
+            X = states[key]
+            searched = partial(layer_graph, states, key, X, settings, groups=groups, device=device)
+            graph = searched()
+        except StoreError:
+            raise  # a full disk says nothing about the layer
+        except (InputError, DegenerateError) as error:
+            layer.undefined = str(error)
+            return layer
+        layer.graph = graph
+        # Made here and kept: every estimate of this graph asks for it, or for that of the points.
+        layer.joined["overlap"] = row_adjacency(graph, settings.k)
+        _spectrum(layer, X, graph, states, key)
+        measure_points(layer, X, graph, settings)
+        if given is not None:
+            _label_overlap(layer, searched, given, settings)
+        for quantity in added:
+            layer.numbers[quantity.name], trouble = quantity.of(X, graph)
+            layer.notes += [trouble] if trouble else []
+    layer.graph = graph.nearest(settings.k)
+    return layer
+
+
+@contextmanager
+def _collected(notes: list[str]) -> Iterator[None]:
+    """Gather the warnings of the mathematics as sentences, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GeometryWarning)
+        yield
+    for warning in caught:
+        if issubclass(warning.category, GeometryWarning):
+            if str(warning.message) not in notes:
+                notes.append(str(warning.message))
+        else:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
+
+
+def _spectrum(
+    layer: MeasuredLayer, X: Points, graph: NeighborGraph, states: HiddenStates, key: str
+) -> None:
+    found = geometry.spectrum(X, graph.point)
+    for name in SPECTRAL:
+        estimate = getattr(found, name)
+        error = cluster_error(estimate.influence, graph.point, graph.groups)
+        layer.numbers[name] = (estimate.value, error)
+    for name in ("pca_dimension_90", "pca_dimension_99"):
+        layer.numbers[name] = (getattr(found, name), np.nan)
+    if key in states.token_norms:
+        norms = np.asarray(states.token_norms[key], dtype=np.float64)
+        for column, name in enumerate(("token_norm_mean", "token_norm_max")):
+            layer.numbers[name] = _row_mean(norms[:, column], graph.groups)
+
+
+def _row_mean(values: FloatArray, groups: IntArray | None) -> tuple[float, float]:
+    """Mean over the rows and its error, with the factor G/(G - 1) of the variance of G units."""
+    mean = float(values.mean())
+    if groups is None:
+        return mean, float(values.std(ddof=1) / np.sqrt(len(values)))
+    size = len(np.unique(groups))
+    return mean, same_point_error(values - mean, groups) * float(np.sqrt(size / (size - 1)))
+
+
+def _label_overlap(
+    layer: MeasuredLayer,
+    searched: Callable[..., NeighborGraph],
+    given: Labels,
+    settings: Settings,
+) -> None:
+    graph = layer.graph
+    if given.exclude is not None:
+        graph = searched(exclude=given.exclude)
+    if graph is None:
+        return
+    try:
+        found = geometry.label_overlap(
+            graph, with_gaps(given.codes), settings.k, exclude=with_gaps(given.exclude)
+        )
+    except DegenerateError as error:
+        layer.notes.append(f"label_overlap is unknown: {error}")
+        return
+    layer.joined["label_overlap"] = row_adjacency(graph, settings.k)
+    layer.numbers["label_overlap"] = (found.value, found.error)
+    layer.chance["label_overlap"] = found.chance
+    layer.influence["label_overlap"] = found.influence
