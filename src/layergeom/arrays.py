@@ -95,7 +95,7 @@ def count(value: object, name: str, low: int, high: int | None = None) -> int:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise InputTypeError(f"{name} must be a whole number but is {value!r}.")
-    if not np.isfinite(value) or value != int(value):
+    if (not isinstance(value, int) and not np.isfinite(value)) or value != int(value):
         raise InputError(f"{name} must be a whole number but is {value!r}.")
     whole = int(value)
     if whole < low or (high is not None and whole > high):
@@ -110,8 +110,8 @@ def labels(values: object, n: int, name: str = "labels") -> IntArray:
     Raises
     ------
     InputError
-        If there are not ``n`` of them, they are not one-dimensional, or they are real numbers
-        (which are not classes: convert them to strings to say that they are).
+        If there are not ``n`` of them, they are not one-dimensional, or they are real or complex
+        numbers (which are not classes: convert them to strings to say that they are).
     """
     if values is None:
         raise InputError(f"{name} are missing (None); give one label per row.")
@@ -120,6 +120,10 @@ def labels(values: object, n: int, name: str = "labels") -> IntArray:
         column = np.asarray(values, dtype=object)  # a NaN among texts has become the text "nan"
     if column.ndim != 1:
         raise InputError(f"{name} must be one label per row but have shape {column.shape}.")
+    if column.dtype.kind == "c":
+        raise InputTypeError(
+            f"{name} have dtype {column.dtype}; classes are texts or whole numbers."
+        )
     if len(column) != n:
         raise InputError(f"{name} have length {len(column)} but there are {n} rows.")
     distinct, place = _distinct(column)
@@ -179,6 +183,8 @@ def _plain(X: object, name: str) -> npt.NDArray[Any]:
 
 def _from_torch(tensor: Any) -> npt.NDArray[Any]:
     tensor = tensor.detach().cpu()
+    if str(tensor.layout) != "torch.strided":
+        tensor = tensor.to_dense()
     if str(tensor.dtype) == "torch.bfloat16":
         tensor = tensor.float()
     array: npt.NDArray[Any] = tensor.numpy()

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 import reference
-from manifolds import embedded
 from test_plain import CLOUDS, noise
 
+from clouds import embedded
 from layergeom.geometry import _compiled, _plain, _search, neighbor_graph
 
 pytestmark = pytest.mark.skipif(

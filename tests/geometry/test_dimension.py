@@ -6,19 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference
-from manifolds import (
-    ball,
-    flat_torus_graph,
-    gauss,
-    golden_cloud,
-    graph_of,
-    periodic_graph,
-    poisson_distances,
-    sphere,
-    swissroll,
-)
+from manifolds import golden_cloud, poisson_distances
 from scipy import stats
 
+from clouds import ball, gauss
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import NeighborGraph, gride, neighbor_graph, twonn
 from layergeom.geometry.dimension import fisher_error, ratio_fit, ratio_likelihood
@@ -245,93 +236,7 @@ def test_error_is_positive_and_repeats_have_no_influence():
     assert (found.influence[400:] == 0).all()
 
 
-# ── repetitions ───────────────────────────────────────────────────────────────────────────────
-
-
-def torus5(rng, k):
-    return flat_torus_graph(rng, 5, 1000, k)
-
-
-def half_of_torus5(rng, k):
-    points = rng.random((1000, 5))
-    return periodic_graph(points[rng.permutation(1000)[::2]], k)
-
-
-def coverage(graph_from, truth, n1, repetitions):
-    """Share of nominal 95 % intervals that hold the truth (the own mean where it is None)."""
-    found = []
-    for seed in range(repetitions):
-        estimate = gride(graph_from(np.random.default_rng(seed), 2 * n1), n1)
-        found.append((estimate.value, estimate.error))
-    values, errors = np.array(found).T
-    centre = values.mean() if truth is None else truth
-    return float((np.abs(values - centre) < 1.96 * errors).mean())
-
-
-@pytest.mark.parametrize("n1", [1, 4])
-def test_intervals_cover_the_truth(n1):
-    """A smoke test: 60 repetitions; 95 % gives 50 hits or fewer less than once in 1,000."""
-    assert coverage(torus5, 5, n1, 60) >= 51 / 60
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("n1", "truth", "high"),
-    [
-        pytest.param(1, 5, 0.985, id="C-coverage-twonn C-coverage-gride1"),
-        pytest.param(4, 5, 0.985, id="C-coverage-gride4"),
-        pytest.param(16, None, 1, id="C-coverage-gride16"),  # truth is lost to the torus' size
-        pytest.param(32, None, 1, id="C-coverage-gride32"),
-    ],
-)
-def test_coverage_of_the_torus(n1, truth, high):
-    assert 0.92 <= coverage(torus5, truth, n1, 1000) <= high
-
-
-@pytest.mark.slow
-def test_coverage_of_one_random_half():
-    """C-coverage-decimated."""
-    assert 0.92 <= coverage(half_of_torus5, 5, 1, 1000) <= 0.985
-
-
-@pytest.mark.slow
-def test_coverage_of_the_swiss_roll():
-    """C-coverage-self-swissroll-k32."""
-    assert coverage(graph_of(swissroll, 2, 1000), None, 32, 300) >= 0.92
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("draw", "d", "n", "repetitions", "tolerance"),
-    [
-        pytest.param(None, 2, 1000, 100, 0.02, id="C-bias-torus-2-N1000"),
-        pytest.param(None, 5, 1000, 100, 0.02, id="C-bias-torus-5-N1000"),
-        pytest.param(None, 10, 1000, 100, 0.03, id="C-bias-torus-10-N1000"),
-        pytest.param(sphere, 2, 1000, 60, 0.02, id="C-bias-sphere-2-N1000"),
-        pytest.param(ball, 2, 1000, 60, 0.03, id="C-bias-ball-2-N1000"),
-        pytest.param(swissroll, 2, 1000, 60, 0.04, id="C-bias-swissroll-N1000"),
-        pytest.param(ball, 5, 5000, 8, 0.07, id="C-bias-ball-5-N5000"),
-        pytest.param(gauss, 5, 1000, 60, 0.05, id="C-bias-gauss-5-N1000"),
-        pytest.param(gauss, 10, 10000, 4, 0.05, id="C-bias-gauss-10-N10000"),
-        pytest.param(sphere, 10, 10000, 4, 0.08, id="C-bias-sphere-10-N10000"),
-        pytest.param(ball, 10, 10000, 4, 0.12, id="C-bias-ball-10-N10000"),
-    ],
-)
-def test_bias(draw, d, n, repetitions, tolerance):
-    def flat(rng, k):
-        return flat_torus_graph(rng, d, n, k)
-
-    graph_from = graph_of(draw, d, n) if draw else flat
-    found = [twonn(graph_from(np.random.default_rng(s), 2)).value for s in range(repetitions)]
-    assert np.mean(found) == pytest.approx(d, rel=tolerance)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("d", [20, 50], ids=["C-flag-ball-20", "C-flag-ball-50"])
-def test_large_dimensions_are_lower_bounds(d):
-    found = twonn(neighbor_graph(ball(np.random.default_rng(0), d, 10000), 2))
-    assert found.value < 0.9 * d
-    assert found.lower_bound
+# ── scatter ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_lowest_fifth_of_the_ratios_costs_twice_the_scatter():

@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 import reference
-from manifolds import embedded
 
+from clouds import embedded
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import duplicates, neighbor_graph, twonn
 from layergeom.geometry._search import search

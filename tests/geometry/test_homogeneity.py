@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 from clumps import clumps
-from manifolds import flat_torus_graph, gauss
+from manifolds import flat_torus_graph
 from scipy.stats import chi2
 
+from clouds import gauss
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry import local_homogeneity, neighbor_graph
 from layergeom.geometry.homogeneity import THRESHOLD, constant_neighbors

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import reference
-from manifolds import embedded
 
+from clouds import embedded
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry import NeighborGraph, label_overlap, neighbor_graph
 

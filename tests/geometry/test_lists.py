@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from layergeom.errors import InputError
-from layergeom.geometry import NeighborGraph, neighbor_graph, neighborhood_overlap, twonn
+from layergeom.errors import InputError, InputTypeError
+from layergeom.geometry import (
+    NeighborGraph,
+    information_imbalance,
+    label_overlap,
+    local_dimension,
+    local_homogeneity,
+    neighbor_graph,
+    neighborhood_overlap,
+    overlap_matrices,
+    twonn,
+)
 
 X = np.random.default_rng(0).standard_normal((80, 4))
 SEARCH = NearestNeighbors(n_neighbors=6, algorithm="brute").fit(X)
@@ -80,6 +90,22 @@ def changed(array, place, value):
 def test_what_contradicts_itself_is_turned_away(distances, indices, included, message):
     with pytest.raises(InputError, match=message):
         NeighborGraph.from_arrays(distances, indices, self_included=included)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda: neighborhood_overlap(X, X),
+        lambda: overlap_matrices([neighbor_graph(X, 3), X], [1]),
+        lambda: label_overlap(X, [1] * 80),
+        lambda: local_dimension(X),
+        lambda: local_homogeneity(X, 2),
+        lambda: information_imbalance(X, X),
+    ],
+)
+def test_points_are_no_graph(asked):
+    with pytest.raises(InputTypeError, match=r"type ndarray; make it of .* neighbor_graph\(X\)"):
+        asked()
 
 
 def test_rows_at_distance_zero_are_one_point():

@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from clumps import clumps
-from manifolds import flat_torus_graph, gauss, poisson_distances
+from manifolds import flat_torus_graph, poisson_distances
 
+from clouds import gauss
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry import NeighborGraph, local_dimension, neighbor_graph, outliers
 

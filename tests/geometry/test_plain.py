@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import reference
-from manifolds import embedded
 from threadpoolctl import threadpool_limits
 
+from clouds import embedded
 from layergeom.geometry import _plain
 
 

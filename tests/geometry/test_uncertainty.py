@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import reference
 import scipy.sparse as sp
-from manifolds import torus
 
+from clouds import chords as torus
 from layergeom.geometry import (
     gride,
     label_overlap,
@@ -128,26 +128,49 @@ def test_pairs_are_joined_in_both_directions_for_any_number_of_rows(n):
     assert joined.nnz == n + len(found)
 
 
-def test_covariance_is_the_joint_form_and_semi_definite():
-    layers = [X + s * RNG.standard_normal(X.shape) for s in (0, 0.1, 0.2, 0.5, 1, 2, 4)]
-    graphs = [neighbor_graph(layer, 4) for layer in layers]
-    estimates = [gride(graph, 2) for graph in graphs]
-    joined = [uncertainty.adjacency(graph, 4) for graph in graphs]
+def moved_layers(*steps):
+    """Gride at n1 = 2 of a cloud and of the cloud with noise: estimates and what is joined."""
+    graphs = [neighbor_graph(X + s * RNG.standard_normal(X.shape), 4) for s in steps]
+    return [gride(graph, 2) for graph in graphs], [uncertainty.adjacency(g, 4) for g in graphs]
+
+
+def test_a_difference_has_the_variance_of_the_difference_of_influences_over_the_union():
+    estimates, joined = moved_layers(0, 0.5, 4)
     V = uncertainty.covariance([e.influence for e in estimates], joined)
-    assert np.array_equal(V, V.T) or np.allclose(V, V.T, rtol=1e-12)
+    assert np.allclose(V, V.T, rtol=1e-12, atol=0)
+    assert np.linalg.eigvalsh(V).min() > 1e-6  # nothing was set to zero
+    assert np.allclose(np.sqrt(np.diag(V)), [e.error for e in estimates], rtol=1e-12)
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        apart = estimates[i].influence - estimates[j].influence
+        expected = joint_form(apart, apart, joined[i], joined[j]) / 60**2
+        assert V[i, i] + V[j, j] - 2 * V[i, j] == pytest.approx(expected, rel=1e-9)
+
+
+def test_covariance_of_many_layers_is_semi_definite():
+    estimates, joined = moved_layers(0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4)
+    V = uncertainty.covariance([e.influence for e in estimates], joined)
+    assert np.allclose(V, V.T, rtol=1e-12, atol=0)
     assert np.linalg.eigvalsh(V).min() > -1e-12 * np.trace(V)
-    raw = np.array(
-        [
-            [
-                joint_form(a.influence, b.influence, i, j) / 60**2
-                for b, j in zip(estimates, joined, strict=True)
-            ]
-            for a, i in zip(estimates, joined, strict=True)
-        ]
-    )
-    lowest = min(0, np.linalg.eigvalsh(raw).min())
-    assert np.abs(V - raw).max() <= 1e-12 - len(raw) * lowest
-    assert np.allclose(np.sqrt(np.diag(raw)), [e.error for e in estimates], rtol=1e-9)
+
+
+def test_layers_alike_in_what_is_smooth_still_differ_by_what_is_not():
+    """The graphs hold less of a smooth influence's square than their union of its product."""
+    rng = np.random.default_rng(0)
+    Y = rng.standard_normal((600, 3))
+    graphs = [neighbor_graph(Y + s * rng.standard_normal(Y.shape), 10) for s in (0, 0.3)]
+    influences = [Y[:, 0] + 0.3 * rng.standard_normal(600) for _ in graphs]
+    V = uncertainty.covariance(influences, [uncertainty.adjacency(g, 10) for g in graphs])
+    error = np.sqrt(V[0, 0] + V[1, 1] - 2 * V[0, 1])
+    assert error == pytest.approx(0.3 * np.sqrt(2 / 600), rel=0.15)
+
+
+def test_a_constant_goes_with_nothing():
+    """Its influences are zero; the other layers keep their variance over their own graphs."""
+    estimates, joined = moved_layers(0, 0.5, 4)
+    influences = [estimates[0].influence, np.zeros(60), estimates[2].influence]
+    V = uncertainty.covariance(influences, joined)
+    assert np.allclose(V[1], 0, atol=1e-15)
+    assert V[0, 0] == pytest.approx(estimates[0].error ** 2, rel=1e-9)
 
 
 def test_undefined_layers_are_nan_and_the_others_stand():

@@ -21,6 +21,7 @@ from layergeom.geometry.dimension import (
     warn_repeats,
 )
 from layergeom.geometry.groups import dealt
+from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph, neighbor_graph
 from layergeom.geometry.uncertainty import (
     Joined,
@@ -103,6 +104,7 @@ def decimation(
     subset are left out too, and every subset is searched anew.
     """
     check_fit(method, fraction)
+    check_graph(graph)
     cloud = arrays.points(X)[graph.representatives]
     splits = {f: _split(graph, f, seed) for f in factors}
     usable = [f for f in factors if f == 1 or _large_enough(graph, splits[f])]

@@ -21,6 +21,7 @@ import scipy.sparse as sp
 from layergeom import arrays
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import DegenerateError, InputError
+from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, adjacency
 
@@ -134,6 +135,7 @@ def constant_neighbors(
 
     Parameters and exceptions are those of :func:`local_homogeneity`.
     """
+    check_graph(graph)
     for name, number in (("dimension", dimension), ("threshold", threshold)):
         if not 0 < number < np.inf:
             raise InputError(f"{name} is {number}; it must be positive and finite.")

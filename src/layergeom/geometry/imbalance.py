@@ -11,6 +11,7 @@ from layergeom import arrays
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import InputError
 from layergeom.geometry._plain import Cloud, Products
+from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, row_adjacency, standard_error
 
@@ -82,6 +83,7 @@ def information_imbalance(
     """
     points = arrays.points(X)
     n = len(points)
+    check_graph(graph)
     if graph.n != n:
         raise InputError(f"the graph has {graph.n} rows but X has {n}; both must be the same rows.")
     neighbors = _listed(graph, k)

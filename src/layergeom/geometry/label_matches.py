@@ -15,6 +15,7 @@ from layergeom.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry._found import Found
 from layergeom.geometry.groups import class_sizes, crossed, own_where_missing, rows_of_own
+from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.overlap import OverlapEstimate
 from layergeom.geometry.point_search import without
@@ -117,6 +118,7 @@ class _Labels:
     ) -> _Labels:
         if weighting not in get_args(Weighting):
             raise InputError(f"weighting is {weighting!r}; it must be 'row' or 'class'.")
+        check_graph(graph)
         codes = arrays.labels(labels, graph.n)
         excluded = None
         if exclude is not None:

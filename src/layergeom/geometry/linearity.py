@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.linalg import eigh
 
 from layergeom import arrays
 from layergeom.arrays import BoolArray, FloatArray, IntArray, Points
-from layergeom.errors import DegenerateError, InputError
+from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry.uncertainty import Estimate, same_point_error
 
 PENALTIES = np.append(0.0, np.logspace(-12, 3, 31))  # of ridge, as shares of the largest eigenvalue
@@ -50,6 +51,11 @@ def linearity(
     DegenerateError
         If Y is constant.
 
+    Warns
+    -----
+    GeometryWarning
+        Without holding out, if there are no more rows than coordinates: the score is then 1.
+
     Notes
     -----
     Razzhigaev et al. 2024 (ACL, arXiv 2405.12250), section 3: of X and Y centred and divided by
@@ -88,6 +94,7 @@ def linearity(
     units = arrays.labels(np.arange(len(x)) if groups is None else groups, len(x), "groups")
     units = np.where(units < 0, units.max() + 1 + np.arange(len(x)), units)
     if not held_out:
+        _warn_few(x)
         return _score(*_errors(x, y, np.ones(len(x), dtype=bool)), units)
     first = _half(units, arrays.count(seed, "seed", 0))
     missed, there = np.empty(len(x)), np.empty(len(x))
@@ -103,6 +110,17 @@ def _centred(X: object, name: str) -> FloatArray:
     largest = float(np.abs(wide).max()) or 1.0
     wide /= 2.0 ** np.floor(np.log2(largest))
     return np.asarray(wide - wide.mean(axis=0))
+
+
+def _warn_few(x: FloatArray) -> None:
+    n, width = x.shape
+    if n <= width + 1:  # centred rows span one direction less
+        warnings.warn(
+            f"{n} rows are too few for {width} coordinates: some linear map fits any Y, and the "
+            "score means nothing; hold rows out, or give more rows than N = D + 1.",
+            GeometryWarning,
+            stacklevel=3,
+        )
 
 
 def _half(units: IntArray, seed: int) -> BoolArray:

@@ -10,8 +10,18 @@ from layergeom import arrays
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import InputError, InputTypeError
 from layergeom.geometry.duplicates import by_first_row, representatives
+from layergeom.geometry.neighbors import NeighborGraph
 
 RAGGED = "distances and indices must both have shape (n, k)"
+
+
+def check_graph(graph: object, name: str = "graph") -> None:
+    """Raise an InputTypeError if points, or anything else, are given in place of a graph."""
+    if not isinstance(graph, NeighborGraph):
+        raise InputTypeError(
+            f"{name} must be a NeighborGraph but is of type {type(graph).__name__}; make it of "
+            "the points with neighbor_graph(X)."
+        )
 
 
 def checked_lists(

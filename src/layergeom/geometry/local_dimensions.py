@@ -15,6 +15,7 @@ from layergeom import arrays
 from layergeom.arrays import FloatArray
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry.group_ratios import check_reach, ranked_distances, summed_log_ratios
+from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 
 FEWEST = 3  # neighbours, below which a local dimension has no finite mean
@@ -104,6 +105,7 @@ def local_dimension(graph: NeighborGraph, k: int = 30) -> LocalDimension:
     [2.0, 1.2]
     """
     k = arrays.count(k, "k", FEWEST)
+    check_graph(graph)
     check_reach(graph, k)
     counts, sums = summed_log_ratios(graph, k)
     if not 0 < sums.sum() < np.inf:

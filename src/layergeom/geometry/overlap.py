@@ -15,6 +15,7 @@ from layergeom.arrays import BoolArray, FloatArray, IntArray
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.geometry._shared import shared_by_row, shared_counts
 from layergeom.geometry.groups import chance_of_neighbors
+from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, Joined, JoinedLayers, row_adjacency
 
@@ -257,7 +258,8 @@ def _means(
 
 
 def _same_rows(graphs: Sequence[NeighborGraph]) -> None:
-    for graph in graphs[1:]:
+    for graph in graphs:
+        check_graph(graph, "the graph of a layer")
         if graph.n != graphs[0].n:
             raise InputError(
                 f"the layers have different N ({graphs[0].n} and {graph.n} rows); an overlap "

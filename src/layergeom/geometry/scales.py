@@ -14,6 +14,7 @@ from layergeom.geometry import _plain
 from layergeom.geometry.dimension import gride, ratio_likelihood
 from layergeom.geometry.group_ratios import reach
 from layergeom.geometry.group_scales import queried_group_scales
+from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.plateaus import Plateau, plateau_of
 from layergeom.geometry.uncertainty import standard_error
@@ -97,6 +98,7 @@ def scale_analysis(X: object, graph: NeighborGraph, seed: int = 0) -> ScaleAnaly
 
     With groups, ranks count other groups and go up to a quarter of them.
     """
+    check_graph(graph)
     cloud = arrays.points(X)
     if len(cloud) != graph.n:
         raise InputError(f"X has {len(cloud)} rows but the graph has {graph.n}.")

@@ -213,7 +213,7 @@ def _values(
         **{name: value(gram.values) for name, (value, _) in FUNCTIONS.items()},
         "anisotropy_uncentered": uncentred / float((norms**2).mean()),
         "mean_cosine": float(unit_sum @ unit_sum - units) / (n * (n - 1)),
-        "norm": float((norms * gram.rows.scale).mean()),
+        "norm": float(norms.mean()) * gram.rows.scale,
     }
 
 
@@ -232,7 +232,7 @@ def _influences(
         **function_influences(gram, list(FUNCTIONS)),
         "anisotropy_uncentered": uncentred / float(squares.mean()),
         "mean_cosine": 2 * (others - values["mean_cosine"]),
-        "norm": norms * gram.rows.scale - values["norm"],
+        "norm": (norms - norms.mean()) * gram.rows.scale,
     }
 
 

@@ -7,7 +7,7 @@ An estimate that is (to first order) a mean of per-point influences psi_i has th
 where A_ij = 1 if i = j or if one is among the neighbours of the other: points that share
 neighbours do not speak independently. Fisher errors are the case A = identity; they cover 89 % at
 n1 = 1 and 82 % at n1 = 32 where 95 % is claimed. For two layers on the same points A is the union
-of both graphs, which gives the covariance of their estimates.
+of both graphs, which gives the variance of their difference.
 
 Rows of one group (tokens of a sequence, sequences of a cluster) are joined as well: A_ij = 1 if i
 and j are of one group. The group is then the sampling unit (Liang and Zeger 1986).
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
-from itertools import combinations_with_replacement
+from itertools import combinations
 from typing import TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
@@ -297,20 +297,30 @@ def covariance(influences: Sequence[FloatArray], joined: Sequence[Joined]) -> Fl
     Returns
     -------
     ndarray, shape (L, L)
-        V_lm = Σ_ij A_ij psi_l(i) psi_m(j) / N² over the union of both graphs, with negative
-        eigenvalues set to zero; nan in the rows of undefined estimates.
+        V_ll = Σ_ij A_ij psi_l(i) psi_l(j) / N² over the graph of the layer, and V_lm such that
+        V_ll + V_mm - 2 V_lm, the variance of a difference, is that of psi_l - psi_m over the union
+        of both graphs. Negative eigenvalues are set to zero; nan in the rows of undefined
+        estimates.
 
     Notes
     -----
-    Takes the memory of :class:`JoinedLayers` and four sparse products for each two layers.
+    Not Σ_ij A_ij psi_l(i) psi_m(j) over the union: where influences are smooth over the cloud and
+    the layers alike, as those of a label overlap are, the union holds more of their product than
+    each graph holds of its own square, and differences seem to have no error
+    (docs/reference/coverage.md).
+
+    Takes the memory of :class:`JoinedLayers` and two sparse products for each two layers.
     """
     size = len(influences)
     known = [i for i in range(size) if np.isfinite(influences[i]).all()]
     layers = JoinedLayers([joined[i] for i in known])
     psi = [influences[i] for i in known]
-    V = np.zeros((len(known), len(known)))
-    for a, b in combinations_with_replacement(range(len(known)), 2):
-        V[a, b] = V[b, a] = layers.form(a, b, psi[a], psi[b]) / len(psi[a]) ** 2
+    V = np.diag([layers.form(a, a, x, x) / len(x) ** 2 for a, x in enumerate(psi)])
+    varying = [a for a, x in enumerate(psi) if x.any()]  # a constant goes with nothing
+    for a, b in combinations(varying, 2):
+        apart = psi[a] - psi[b]
+        of_difference = layers.form(a, b, apart, apart) / len(apart) ** 2
+        V[a, b] = V[b, a] = (V[a, a] + V[b, b] - of_difference) / 2
     whole = np.full((size, size), np.nan)
     whole[np.ix_(known, known)] = _semi_definite(V)
     return whole

@@ -10,6 +10,7 @@ from layergeom.profiles import Profile
 from layergeom.reading.other_readings import OtherReading, other_reading
 from layergeom.reading.phases import Curve, number
 from layergeom.reading.turns import (
+    MIN_CHANGE,
     REPEATS,
     Differences,
     draws,
@@ -19,7 +20,7 @@ from layergeom.reading.turns import (
 )
 from layergeom.states.hidden import LayerName
 
-REPEATABLE = 0.8  # share of draws from which a choice is called repeatable
+REPEATABLE = 0.95  # so reported, 93 % of independent samples agreed (docs/decisions/0013)
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Recommendation:
     found : bool
         Whether there is a relative minimum of the dimension after its first peak, beyond error.
     repeatability : float
-        Share of draws from the errors that choose this layer or one tied with it; nan if not
-        found.
+        Share of draws from the errors whose minimum is one of the tied layers; nan if not found.
+        Too high where few samples would find a minimum at all (docs/reference/layer_rule.md).
     ties : tuple of str
         Layers that cannot be told apart from the minimum; the shallowest is ``layer``.
     reason : str
@@ -113,14 +114,18 @@ def recommendation(profile: Profile, curve: Curve | None) -> Recommendation:
 
 
 def _repeatability(profile: Profile, curve: Curve, tied: list[int]) -> float:
-    """Share of drawn profiles in which the rule chooses one of the tied layers."""
+    """Share of drawn profiles whose first minimum after a peak is one of the tied layers.
+
+    Not the shallowest layer tied with it: which layers tie changes from draw to draw, and the
+    minimum is what repeats (docs/reference/layer_rule.md).
+    """
     covariance = _part(profile, curve)
     same = 0
     for values in draws(curve.values, covariance, REPEATS, seed=1):
         turns = turning_points(values, curve.differ)
         place = minimum_after_peak(turns)
         if place is not None:
-            same += ties(values, curve.differ, turns, place)[0] in tied
+            same += turns[place].at in tied
     return same / REPEATS
 
 
@@ -236,7 +241,7 @@ def _samples_needed(profile: Profile, curve: Curve, dip: tuple[int, int, int, fl
     factors = []
     for i, j in ((peak, at), (at, end)):
         difference = abs(float(curve.values[i] - curve.values[j]))
-        if difference <= 0.05 * max(curve.values[i], curve.values[j]):
+        if difference <= MIN_CHANGE * max(curve.values[i], curve.values[j]):
             return None  # a ripple stays a ripple
         factors.append((curve.differ.factor * float(curve.differ.errors[i, j]) / difference) ** 2)
     grow = max(factors)

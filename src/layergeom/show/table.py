@@ -136,7 +136,7 @@ def csv_text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] = ()) -> 
     head = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
+    writer.writerow(map(_csv_cell, head))
     writer.writerows([_csv_cell(row.get(name)) for name in head] for row in rows)
     return text.getvalue()
 
@@ -267,4 +267,4 @@ def recommendation_facts(reading: Reading) -> list[tuple[str, str]]:
 def _repeatability(share: float) -> str:
     if math.isnan(share):
         return f"{UNKNOWN} (no minimum to repeat)"
-    return f"{share:.0%} of draws from the errors choose this layer or its ties"
+    return f"{share:.0%} of draws from the errors have their minimum here or at its ties"
