@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from huggingface_hub import HfApi, snapshot_download
 
+from layergeom.tasks.plan import dimension_error, smallest_difference
 from states.hub_cache import FakeHub, faked, offline
 from states.tiny import VOCABULARY
 
@@ -44,6 +45,9 @@ def test_plan_says_it_in_lines_and_in_json(main: Main, training_run: Path, token
     assert (code, err) == (0, "")
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert lines["rows"] == "50"
+    error, dip = (100 * x for x in (dimension_error(50), smallest_difference(50)))
+    told = f"dimension ± {error:.1f}% a layer; a dip below about {dip:.0f}% would not be found"
+    assert lines["precision"] == told
     assert lines["checkpoints"] == "3, step0, step10, step100"
     assert lines["download"] == "0 B, at most 0 B for a checkpoint"
     assert lines["disk"].endswith("at most")
@@ -51,6 +55,7 @@ def test_plan_says_it_in_lines_and_in_json(main: Main, training_run: Path, token
     content = json.loads(out)
     assert content["checkpoints"] == ["step0", "step100"]
     assert content["states"] == 50 * (16 * 4 + 8) * 5
+    assert content["smallest_difference"] == smallest_difference(50)
 
 
 @pytest.mark.filterwarnings("default:The hub is out of reach")

@@ -8,6 +8,7 @@ python -m benchmarks.selection --page             # the page alone, from the rec
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from pathlib import Path
 
@@ -18,24 +19,23 @@ from benchmarks import records
 from benchmarks.selection.cases import Case, cases
 from benchmarks.selection.page import PAGE, RECORDS, page
 from benchmarks.selection.published import published
-from benchmarks.selection.rules import RULES
+from benchmarks.selection.rules import RULES, by_prompt_entropy
 from layergeom.reading import read
+from layergeom.states.inputs import Samples
 from layergeom.tasks.evaluate import Metric
 
-PROBED = 100  # classes: with more, a probe takes longer than everything else together
+METRICS: tuple[Metric, ...] = ("retrieval", "linear_probe")
+PROMPTS = 200  # of whose tokens the entropy is taken
 
 
 def judged(case: Case, runs: Path) -> records.Record:
     """Profile a case, let every rule choose, and score all layers by the labels."""
     samples = case.samples
     folder = runs / re.sub(r"\W+", "-", case.name)
-    profile = lg.profile(case.place, samples, folder=folder)
-    probed = len(set(samples.labels or ())) <= PROBED
-    metrics: list[Metric] = ["retrieval", "linear_probe"] if probed else ["retrieval"]
-    found = lg.evaluate(folder, labels=samples.labels, exclude=samples.exclude, metrics=metrics)
-    scores = {name: score.values for name, score in found.scores.items()}
-    scores["label_overlap"] = profile.label_overlap.values
-    along = list(profile.blocks)
+    profile = lg.profile(case.place, samples, folder=folder, pool=case.pool)
+    overlap = profile.label_overlap.values.tolist()
+    entropy = prompt_entropy(case, folder)
+    choices = {name: rule(profile) for name, rule in RULES.items()}
     told = read(profile).recommendation
     return {
         "time": records.now(),
@@ -44,17 +44,46 @@ def judged(case: Case, runs: Path) -> records.Record:
             "name": case.name,
             "model": case.model,
             "data": case.data,
+            "pool": case.pool,
             "seen": case.seen,
             "rows": profile.counts["rows"],
+            "classes": len(set(samples.labels or ()) - {None}),
             "layers": list(profile.layers),
-            "along": along,
+            "along": list(profile.blocks),
         },
-        "scores": {name: np.asarray(values).tolist() for name, values in scores.items()},
-        "choices": {name: rule(profile) for name, rule in RULES.items()},
+        "scores": scored(samples, folder, profile.provenance["key"]) | {"label_overlap": overlap},
+        "prompt_entropy": entropy,
+        "choices": choices | by_prompt_entropy(entropy),
         "found": told.found,
         "repeatability": told.repeatability if told.found else None,
         "versions": records.versions(),
     }
+
+
+def scored(samples: Samples, folder: Path, key: str) -> dict[str, list[float]]:
+    """Score all layers by the labels, or read what was scored of the same states and labels."""
+    kept = folder / "scores.json"
+    if kept.is_file() and (content := json.loads(kept.read_text(encoding="utf-8")))["key"] == key:
+        return dict(content["scores"])
+    found = lg.evaluate(folder, labels=samples.labels, exclude=samples.exclude, metrics=METRICS)
+    scores = {name: score.values.tolist() for name, score in found.scores.items()}
+    kept.write_text(json.dumps({"key": key, "scores": scores}), encoding="utf-8")
+    return scores
+
+
+def prompt_entropy(case: Case, folder: Path) -> dict[str, float]:
+    """Return the matrix entropy of the tokens of a prompt by layer, the mean over prompts.
+
+    Of 200 rows spread over the data. Empty where rows are no texts, and where states are of one
+    token, so that the case repeats another.
+    """
+    samples = case.samples
+    if samples.kind != "text" or case.pool == "last":
+        return {}
+    spread = np.linspace(0, len(samples) - 1, min(PROMPTS, len(samples))).astype(int)
+    found = lg.token_clouds(case.place, samples.take(spread), folder=folder)
+    means = np.nanmean([cloud.prompt_entropy for cloud in found.clouds], axis=0)
+    return dict(zip(found.layers, means.tolist(), strict=True))
 
 
 def main() -> None:

@@ -47,6 +47,16 @@ def dimension_peak(profile: Profile) -> str:
     return _extreme(profile, "dimension", np.nanargmax)
 
 
+def minimum_behind_peak(profile: Profile) -> str:
+    """Choose the smallest dimension behind the largest; the last block, if that is the largest."""
+    blocks = np.array(profile.blocks)
+    values = profile["dimension"].values[blocks]
+    behind = np.flatnonzero(np.arange(len(blocks)) > np.nanargmax(values))
+    known = behind[np.isfinite(values[behind])]
+    at = int(known[values[known].argmin()]) if len(known) else -1
+    return profile.layers[int(blocks[at])]
+
+
 def effective_rank_minimum(profile: Profile) -> str:
     """Choose the lowest effective rank."""
     return _extreme(profile, "effective_rank", np.nanargmin)
@@ -69,12 +79,27 @@ RULES: Mapping[str, Callable[[Profile], str]] = MappingProxyType(
         "last block": last,
         "middle": middle,
         "smallest ID": dimension_minimum,
+        "smallest ID behind the largest": minimum_behind_peak,
         "largest ID": dimension_peak,
         "lowest effective rank": effective_rank_minimum,
         "LOES, label-free": loes_label_free,
         "largest entropy": entropy_maximum,
     }
 )
+
+
+def by_prompt_entropy(entropy: Mapping[str, float]) -> dict[str, str]:
+    """Choose by the mean entropy of the tokens of a prompt (Skean et al. 2025), both ways.
+
+    Which sign is the good one was not fixed beforehand. Nothing is chosen where it is unknown.
+    """
+    along = {layer: value for layer, value in entropy.items() if layer != "final"}
+    if not along:
+        return {}
+    return {
+        "largest prompt entropy": max(along, key=along.__getitem__),
+        "smallest prompt entropy": min(along, key=along.__getitem__),
+    }
 
 
 def _along(profile: Profile) -> list[str]:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from layergeom.api import profile
 from layergeom.errors import InputError
+from layergeom.reading.turns import MIN_CHANGE
 from layergeom.states.inputs import read_samples
 from layergeom.tasks.dynamics import dynamics
-from layergeom.tasks.plan import plan
+from layergeom.tasks.plan import dimension_error, plan, smallest_difference
 from states.hub_cache import FakeHub, faked, offline
 from states.tiny import VOCABULARY, network
 
@@ -67,6 +69,23 @@ def test_parameters_and_memory(training_run: Path) -> None:
     assert told.memory == max(told.memory_weights + told.memory_batch, told.memory_search)
     assert plan(training_run, 1000, dtype="bfloat16").memory_weights == 2 * count
     assert plan(training_run, 2000).memory_search > 1.8 * told.memory_search
+
+
+def test_errors_shrink_with_the_root_of_the_rows_and_a_dip_needs_its_five_per_cent(
+    training_run: Path,
+) -> None:
+    few, many = (plan(training_run / "step0", rows) for rows in (500, 2000))
+    assert few.dimension_error == pytest.approx(2 * many.dimension_error)
+    assert few.smallest_difference == pytest.approx(2 * many.smallest_difference)
+    assert smallest_difference(10**6) == MIN_CHANGE < many.smallest_difference
+
+
+def test_the_planned_error_against_the_run_itself(training_run: Path) -> None:
+    rows = np.random.default_rng(2).integers(4, VOCABULARY, (1000, 6))
+    found = profile(training_run / "step100", rows, k=10).dimension
+    measured = float(np.median(found.errors / found.values))
+    # the factor lies between 1.1 and 1.9 from model to model
+    assert dimension_error(1000) == pytest.approx(measured, rel=0.5)
 
 
 # ── a hub id ──────────────────────────────────────────────────────────────────────────────────

@@ -73,6 +73,8 @@ def _plan_lines(plan: Plan) -> list[str]:
     lines = {
         "model": f"{plan.parameters:,} parameters, {plan.layers} layers of {plan.width}",
         "rows": f"{plan.rows:,}",
+        "precision": f"dimension ± {plan.dimension_error:.1%} a layer; a dip below about "
+        f"{plan.smallest_difference:.0%} would not be found",
         "states": f"{size(plan.states)} on disk, neighbour lists {size(plan.lists)}",
         "disk": f"{size(plan.disk)} at the end (keep: {plan.keep}), {size(plan.peak_disk)} at most",
         "memory": f"{size(plan.memory)} ({weights}; geometry {size(plan.memory_search)})",

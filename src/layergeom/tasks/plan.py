@@ -1,7 +1,8 @@
-"""What a run will take, before anything is downloaded: bytes, disk, memory."""
+"""What a run will take and can tell, before anything is downloaded: bytes, disk, errors."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from layergeom.arrays import count
 from layergeom.errors import InputError
 from layergeom.geometry import search_memory
 from layergeom.layer import Settings
+from layergeom.reading.turns import MIN_CHANGE
 from layergeom.states.checkpoints import Axis, Checkpoint, checkpoints
 from layergeom.states.forward import processor_budget
 from layergeom.states.hub import cached_bytes, needed_files, remote
@@ -24,11 +26,14 @@ USUAL_LENGTH = 512  # tokens of a sequence where nobody says
 _ITEM = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "auto": 4}
 _ROW_BYTES = 8  # token norms of a row at a layer
 _GRAPH = 56  # bytes that a listed neighbour takes while all layers are compared
+# times 1/√rows; medians over models, of benchmarks/records/sizes.jsonl (how_many_samples.md)
+ERROR_FACTOR = 1.3  # relative standard error of a layer's dimension
+DIFFERENCE_FACTOR = 3.2  # relative difference that two layers' errors ask for
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run takes, in bytes unless it says otherwise.
+    """What a run takes, in bytes unless it says otherwise, and how fine its answer can be.
 
     Attributes
     ----------
@@ -42,6 +47,11 @@ class Plan:
         What of each checkpoint is not on this machine yet, small files included.
     rows : int
         Rows that are run, at most.
+    dimension_error : float
+        Standard error of a layer's dimension to be expected, as a share of it.
+    smallest_difference : float
+        Share of the dimension by which two layers must differ to count, to be expected: a smaller
+        dip is not found.
     layers, width : int
         Embedding, blocks and a final norm; features of a layer.
     parameters : int
@@ -71,6 +81,8 @@ class Plan:
     weights: tuple[int, ...]
     download: tuple[int, ...]
     rows: int
+    dimension_error: float
+    smallest_difference: float
     layers: int
     width: int
     parameters: int
@@ -203,6 +215,8 @@ def plan(
         weights=tuple(size for size, _ in sizes),
         download=tuple(missing for _, missing in sizes),
         rows=rows,
+        dimension_error=dimension_error(rows),
+        smallest_difference=smallest_difference(rows),
         layers=network.layers,
         width=network.width,
         parameters=network.parameters,
@@ -217,6 +231,40 @@ def plan(
         memory=max(weights + batch, geometry.memory),
         keep=what,
     )
+
+
+def dimension_error(rows: int) -> float:
+    """Return the relative standard error of a layer's dimension to be expected of so many rows.
+
+    Notes
+    -----
+    ``ERROR_FACTOR`` / √rows. The dimension by maximum likelihood would have 1 / √rows if no two
+    rows shared neighbours (Denti et al. 2022, Fisher information at n1 = 1); the factor was
+    measured on trained models, where it lay between 1.1 (proteins) and 1.9 (texts). It misleads
+    for rows that repeat or belong together, which count for fewer.
+
+    Examples
+    --------
+    >>> dimension_error(400) == 2 * dimension_error(1600)
+    True
+    """
+    return ERROR_FACTOR / math.sqrt(rows)
+
+
+def smallest_difference(rows: int) -> float:
+    """Return by what share two layers' dimensions must differ to count, to be expected.
+
+    Notes
+    -----
+    What the errors ask for at the simultaneous 95 % level of :mod:`layergeom.reading.turns`,
+    ``DIFFERENCE_FACTOR`` / √rows, and at least the 5 % that no number of rows goes below.
+
+    Examples
+    --------
+    >>> smallest_difference(1_000_000)
+    0.05
+    """
+    return max(DIFFERENCE_FACTOR / math.sqrt(rows), MIN_CHANGE)
 
 
 def _disk(missing: list[int], geometry: _Geometry, keep: Keep) -> tuple[int, int]:
