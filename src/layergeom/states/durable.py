@@ -14,10 +14,13 @@ UNFINISHED = ".unfinished-"
 _ZEROS = bytes(1 << 20)
 
 
-def create(folder: Path) -> Path:
-    """Return a new empty file in ``folder`` with a name of its own; no link is followed."""
+def create(folder: Path, name: str = "") -> Path:
+    """Return a new empty file in ``folder``, by default with a name of its own.
+
+    No link is followed; a file that has the name makes it fail.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{UNFINISHED}{secrets.token_hex(8)}"
+    path = folder / (name or f"{UNFINISHED}{secrets.token_hex(8)}")
     # not mkstemp: its mode 0600 would hide a shared store from the group that the umask allows
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -300,6 +300,7 @@ def _hidden(feed: Feed, target: Target, outcome: Outcome, samples: Samples) -> H
         warnings=(
             *feed.plan.loaded.warnings,
             *feed.warnings,
+            *_halved(outcome),
             *(f"Layer {layer}: {reason}." for layer, reason in invalid.items()),
         ),
         token_norms={name: norms.astype(float) for name, norms in outcome.norms.items()},
@@ -309,6 +310,14 @@ def _hidden(feed: Feed, target: Target, outcome: Outcome, samples: Samples) -> H
     )
     write_facts(target.store, hidden)
     return hidden
+
+
+def _halved(outcome: Outcome) -> Iterator[str]:
+    if outcome.split:
+        yield (
+            f"{outcome.split} batches were halved because the memory of the device did not "
+            "suffice; their rows equal those of whole batches up to rounding (1e-5)."
+        )
 
 
 def _rows(feed: Feed) -> tuple[tuple[int, ...], tuple[int, ...] | None]:

@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from layergeom.arrays import IntArray
 from layergeom.errors import InputError
 from layergeom.states.anatomy import call, device_of
-from layergeom.states.batches import Batch, batches
+from layergeom.states.batches import batches, parts
 from layergeom.states.hidden import layer_piece
-from layergeom.states.hooks import FirstNorms, tapped, tensor_of, untouched
+from layergeom.states.hooks import untouched
 from layergeom.states.models import LoadedModel
-from layergeom.states.plans import Layer, Plan, Tap
+from layergeom.states.plans import Plan
+from layergeom.states.reader import reading
 from layergeom.states.rows import (
-    Arrays,
     Chosen,
     Outcome,
     PooledRows,
     Rows,
     TokenRows,
-    Tokens,
     WindowRows,
 )
 from layergeom.states.sequences import Sequences
 from layergeom.states.store import Store
-
-if TYPE_CHECKING:
-    import torch
+from layergeom.states.unfinished import Unfinished
 
 Progress = Callable[[int, int, str], None]
 
@@ -70,8 +68,28 @@ class Target:
         """Rows of every layer."""
         return len(self.sequences.kept if self.chosen is None else self.chosen.positions)
 
-    def rows(self, arrays: Mapping[str, Arrays]) -> Rows:
+    def draft(self, todo: Sequence[IntArray], plan: Mapping[str, Any]) -> Unfinished:
+        """Return what the layers are written to, part by part."""
+        pieces = {
+            layer_piece(layer.name.key): {
+                "states": ((self.n, layer.width), np.float32),
+                "token_norms": ((self.n, 2), np.float32),
+            }
+            for layer in self.plan.layers
+        }
+        of_parts = [self.rows_of(part) for part in todo]
+        return Unfinished(self.store, self.key, pieces, of_parts, plan)
+
+    def rows_of(self, part: IntArray) -> IntArray:
+        """Return the rows that some sequences become."""
+        if self.chosen is not None:
+            return np.flatnonzero(np.isin(self.chosen.sequences, part))
+        return np.unique(self.sequences.places[part])
+
+    def rows(self, draft: Unfinished) -> Rows:
         """Return what makes the rows and writes them."""
+        keys = [layer.name.key for layer in self.plan.layers]
+        arrays = {key: draft.arrays[layer_piece(key)] for key in keys}
         if self.chosen is not None:
             return TokenRows(self.chosen, arrays)
         kind = WindowRows if self.sequences.windowed else PooledRows
@@ -109,17 +127,56 @@ def run(
     """
     first = targets[0]
     _check_kind(first.plan.loaded, first.sequences)
-    n, done = len(first.sequences.ids), 0
+    todo = parts(first.sequences)
+    plan: dict[str, Any] = {"budget": token_budget(first.plan.loaded), "batch_size": batch_size}
     with ExitStack() as stack:
-        written = [stack.enter_context(_writers(target)) for target in targets]
-        rows = [target.rows(arrays) for target, arrays in zip(targets, written, strict=True)]
-        for batch in _passes(targets, rows, batch_size):
-            done += len(batch.rows)
-            if progress is not None:
-                progress(done, n, "states")
-        for view, arrays in zip(rows, written, strict=True):
-            view.outcome.norms = {key: np.array(a["token_norms"]) for key, a in arrays.items()}
-    return tuple(view.outcome for view in rows)
+        drafts = [stack.enter_context(target.draft(todo, plan)) for target in targets]
+        rows = [target.rows(draft) for target, draft in zip(targets, drafts, strict=True)]
+        plans, fed = [x.plan for x in targets], [x.sequences for x in targets]
+        reader = stack.enter_context(reading(plans, fed, rows))
+        plan = next((draft.plan for draft in drafts if draft.done), plan)
+        told = _Told(len(first.sequences.ids), progress)
+        for number, part in enumerate(todo):
+            if all(number in draft.done for draft in drafts):
+                told.more(len(part))
+                continue
+            for draft, view in zip(drafts, rows, strict=True):
+                draft.plan, view.outcome = plan, Outcome()
+                if draft.resumed:
+                    draft.clear(number)
+            for batch in batches(first.sequences, reader.pad, **plan, among=part):
+                split = reader.feed(batch)
+                told.more(len(batch.rows))
+                for view in rows:
+                    view.outcome.split += split
+            for draft, view in zip(drafts, rows, strict=True):
+                draft.complete(number, view.outcome.facts)
+        return tuple(map(_outcome, targets, drafts))
+
+
+@dataclass
+class _Told:
+    """Counts what has been read, and tells it."""
+
+    of: int
+    progress: Progress | None
+    done: int = 0
+
+    def more(self, rows: int) -> None:
+        self.done += rows
+        if self.progress is not None:
+            self.progress(self.done, self.of, "states")
+
+
+def _outcome(target: Target, draft: Unfinished) -> Outcome:
+    """Put together what was found in the parts, those of earlier runs too."""
+    found = Outcome()
+    for _, done in sorted(draft.done.items()):
+        found.add(done.facts)
+    for layer in target.plan.layers:
+        key = layer.name.key
+        found.norms[key] = np.array(draft.arrays[layer_piece(key)]["token_norms"])
+    return found
 
 
 def first_broken_module(loaded: LoadedModel, ids: np.ndarray[Any, Any]) -> str:
@@ -153,40 +210,6 @@ def _check_kind(loaded: LoadedModel, sequences: Sequences) -> None:
         raise InputError(f"The model {loaded.source.name!r} takes {taken}, but {fed} were given.")
 
 
-@contextmanager
-def _writers(target: Target) -> Iterator[dict[str, Any]]:
-    n, store = target.n, target.store
-    with ExitStack() as stack:
-        yield {
-            layer.name.key: stack.enter_context(
-                store.open(
-                    layer_piece(layer.name.key),
-                    {"states": ((n, layer.width), np.float32), "token_norms": ((n, 2), np.float32)},
-                    target.key,
-                )
-            )
-            for layer in target.plan.layers
-        }
-
-
-def _passes(
-    targets: Sequence[Target], rows: Sequence[Rows], batch_size: int | None
-) -> Iterator[Batch]:
-    loaded, sequences = targets[0].plan.loaded, targets[0].sequences
-    network, device = loaded.module, device_of(loaded.module)
-    budget = token_budget(loaded)
-    pad = getattr(loaded.tokenizer, "pad_token_id", None) or 0
-    taken = _Stream(targets, rows)
-    with untouched(network), tapped(network, loaded.blocks, taken.residual, taken.first_norms):
-        for batch in batches(sequences, pad, budget, batch_size):
-            taken.begin(batch)
-            with suppress(_EnoughError):
-                output = call(network, batch.ids.to(device), batch.attention.to(device))
-                taken.output(tensor_of(output, type(network).__name__))
-            taken.end()
-            yield batch
-
-
 def token_budget(loaded: LoadedModel) -> int:
     """Return the tokens of a batch on the device of the network."""
     if device_of(loaded.module).type != "cpu":
@@ -203,92 +226,3 @@ def processor_budget(width: int) -> int:
     (2048, 6144)
     """
     return _BUDGET_CPU * min(4, max(1, _USUAL_WIDTH // width))
-
-
-class _EnoughError(Exception):
-    """Ends a forward pass behind the last layer that is needed."""
-
-
-class _Stream:
-    """Hands what comes by in a forward pass to the views; keeps no token states."""
-
-    def __init__(self, targets: Sequence[Target], rows: Sequence[Rows]) -> None:
-        plan = targets[0].plan
-        self._blocks = plan.blocks
-        self._loaded = plan.loaded
-        self._rows = rows
-        self._takers: dict[Tap, list[tuple[int, Layer]]] = {}
-        for number, target in enumerate(targets):
-            for layer in target.plan.layers:
-                self._takers.setdefault(layer.tap, []).append((number, layer))
-        self._counted = [target.sequences.counted for target in targets]
-        self.first_norms = self._listening()
-
-    def begin(self, batch: Batch) -> None:
-        self._batch = batch
-        self._awaited = set(self._takers)
-        self._masks: dict[tuple[int, torch.device], tuple[torch.Tensor, torch.Tensor | None]] = {}
-        for rows in self._rows:
-            rows.begin(batch)
-
-    def end(self) -> None:
-        for rows in self._rows:
-            rows.end()
-
-    def residual(self, layer: int, states: torch.Tensor) -> None:
-        self._hand(Tap("residual", layer), states)
-        normed = Tap("final_norm", layer)
-        if normed in self._takers:
-            self._hand(normed, self._final_norm(states))
-        self._stop(layer)
-
-    def normed(self, layer: int, states: torch.Tensor) -> None:
-        self._hand(Tap("first_norm", layer), states)
-        self._stop(layer)
-
-    def output(self, states: torch.Tensor) -> None:
-        self._hand(Tap("output", self._blocks), states)
-
-    def _stop(self, layer: int) -> None:
-        if not self._awaited and layer < self._blocks:
-            raise _EnoughError
-
-    def _listening(self) -> FirstNorms | None:
-        if not any(tap.kind == "first_norm" for tap in self._takers):
-            return None
-        paths = self._loaded.norms.first or {}
-        part = self._loaded.module.get_submodule
-        chosen = (paths[block.path] for block in self._loaded.blocks)
-        norms = tuple(None if path is None else part(path) for path in chosen)
-        return FirstNorms(norms, self.normed)
-
-    def _final_norm(self, states: torch.Tensor) -> torch.Tensor:
-        norm: Any = self._loaded.module.get_submodule(str(self._loaded.norms.final))
-        device = next((p.device for p in norm.parameters()), states.device)
-        normed: torch.Tensor = norm.forward(states.to(device))  # no one else's hooks are called
-        return normed
-
-    def _hand(self, tap: Tap, states: torch.Tensor) -> None:
-        self._awaited.discard(tap)
-        tokens: dict[int, Tokens] = {}
-        for number, layer in self._takers.get(tap, ()):
-            counted = id(self._counted[number])
-            if counted not in tokens:
-                tokens[counted] = Tokens(states, *self._mask(number, states))
-            self._rows[number].take(layer, tokens[counted])
-
-    def _mask(self, number: int, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the tokens that count, and those that do not, once per device and kind."""
-        shape = self._batch.attention.shape
-        if states.shape[:2] != shape:
-            raise InputError(
-                f"A block gives states of shape {tuple(states.shape)} for {tuple(shape)} tokens; "
-                "extract the states yourself and give arrays."
-            )
-        counted = self._counted[number]
-        place = (id(counted), states.device)
-        if place not in self._masks:
-            mask = self._batch.mask(counted)
-            hidden = None if bool(mask.all()) else ~mask.to(states.device)
-            self._masks[place] = (mask.to(states.device), hidden)
-        return self._masks[place]

@@ -17,6 +17,7 @@ from layergeom.states.content import content_key
 MANIFEST = "manifest.json"
 FORMAT = "layergeom store"
 SCHEMA = 1
+MAX_BYTES = 1 << 26  # of a manifest; one of a hundred layers has some 100 kB
 MAX_NAME = 180  # bytes of an encoded name; file systems allow 255 for the whole file name
 
 
@@ -97,7 +98,13 @@ def serialized(pieces: Mapping[str, Piece]) -> bytes:
     """Return the manifest's bytes; its own SHA-256 covers every line."""
     lines = {name: asdict(pieces[name]) for name in sorted(pieces)}
     head = {"format": FORMAT, "schema": SCHEMA, "sha256": content_key(lines), "pieces": lines}
-    return json.dumps(head, indent=1, allow_nan=False).encode()
+    data = json.dumps(head, indent=1, allow_nan=False).encode()
+    if len(data) > MAX_BYTES:
+        raise StoreError(
+            f"The facts of {len(pieces)} pieces take {len(data):,} bytes of JSON; a manifest holds "
+            f"{MAX_BYTES:,}, so keep large facts as arrays."
+        )
+    return data
 
 
 def parsed(data: bytes, path: Path) -> dict[str, Piece]:
@@ -108,6 +115,8 @@ def parsed(data: bytes, path: Path) -> dict[str, Piece]:
     StoreError
         If it is damaged, foreign, or written by a newer version.
     """
+    if len(data) > MAX_BYTES:
+        raise _damaged(path)
     try:
         head = json.loads(data)
     except (ValueError, RecursionError):
@@ -115,7 +124,9 @@ def parsed(data: bytes, path: Path) -> dict[str, Piece]:
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise StoreError(f"{path} is foreign: it is not the manifest of a layergeom store.")
     schema = head.get("schema")
-    if isinstance(schema, int) and schema > SCHEMA:
+    if type(schema) is not int or schema < 1:
+        raise _damaged(path)
+    if schema > SCHEMA:
         raise StoreError(
             f"{path} has schema {schema} but this version reads up to {SCHEMA}; update layergeom."
         )
@@ -124,16 +135,24 @@ def parsed(data: bytes, path: Path) -> dict[str, Piece]:
 
 def _pieces(head: Mapping[str, Any], path: Path) -> dict[str, Piece]:
     lines = head.get("pieces")
-    if not isinstance(lines, dict) or head.get("sha256") != content_key(lines):
+    if not isinstance(lines, dict) or not all(map(_is_line, lines.values())):
         raise _damaged(path)
     try:
-        pieces = {name: Piece(**line) for name, line in lines.items()}
-        foreign = [name for name, p in pieces.items() if p.file != file_of(name, p.sha256)]
-    except TypeError:
-        raise _damaged(path) from None
+        whole = head.get("sha256") == content_key(lines)
+    except RecursionError:
+        whole = False
+    if not whole:
+        raise _damaged(path)
+    pieces = {name: Piece(**line) for name, line in lines.items()}
+    foreign = [name for name, p in pieces.items() if p.file != file_of(name, p.sha256)]
     if foreign:
         raise StoreError(f"{path} is foreign: {foreign[0]!r} names a file that is not its own.")
     return pieces
+
+
+def _is_line(line: Any) -> bool:
+    kinds = {"file": str, "size": int, "sha256": str, "key": str, "facts": dict}
+    return isinstance(line, dict) and {name: type(value) for name, value in line.items()} == kinds
 
 
 def _damaged(path: Path) -> StoreError:

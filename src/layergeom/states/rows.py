@@ -46,11 +46,28 @@ class Outcome:
         Rows that are not finite, by layer.
     broken_sequence : int or None
         One of the sequences that gave such a row.
+    split : int
+        Batches that were halved because the memory of the device did not suffice.
     """
 
     norms: dict[str, Float32Array] = field(default_factory=dict)
     broken: dict[str, set[int]] = field(default_factory=dict)
     broken_sequence: int | None = None
+    split: int = 0
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a journal keeps of it: all but the norms, as plain JSON."""
+        broken = {layer: sorted(rows) for layer, rows in self.broken.items()}
+        return {"broken": broken, "broken_sequence": self.broken_sequence, "split": self.split}
+
+    def add(self, facts: Mapping[str, Any]) -> None:
+        """Add what was kept of a part."""
+        for layer, rows in facts["broken"].items():
+            self.broken.setdefault(layer, set()).update(rows)
+        if self.broken_sequence is None:
+            self.broken_sequence = facts["broken_sequence"]
+        self.split += facts["split"]
 
     def note(self, layer: str, states: Float32Array, rows: IntArray, sequences: IntArray) -> None:
         """Remember the rows that are not finite."""

@@ -22,10 +22,22 @@ import numpy.typing as npt
 from layergeom.errors import GeometryWarning, InputError, StoreError
 from layergeom.states import durable, tensorfile
 from layergeom.states.content import content_key
-from layergeom.states.manifest import MANIFEST, Piece, file_of, parsed, plain_facts, serialized
+from layergeom.states.locks import locked
+from layergeom.states.manifest import (
+    MANIFEST,
+    MAX_BYTES,
+    Piece,
+    file_of,
+    parsed,
+    plain_facts,
+    serialized,
+)
 from layergeom.states.tensorfile import AnyArray
 
 __all__ = ["PieceWriter", "Store", "content_key"]
+
+LOCK = ".lock-manifest"
+PATIENCE = 60.0  # seconds to wait for another process that rewrites the manifest
 
 
 class Store:
@@ -47,8 +59,8 @@ class Store:
     -----
     Each piece is named by its caller and carries a key, the content hash of what determined it:
     asked for with another key, it does not exist. The SHA-256 of a file is computed once per
-    object as long as size, modification time and inode stay the same. Two processes that write
-    the same store at once may lose each other's manifest lines.
+    object as long as size, modification time and inode stay the same. Several processes may write
+    one store: the manifest is rewritten under a lock that dies with its process.
     """
 
     def __init__(self, folder: Path | str) -> None:
@@ -125,14 +137,19 @@ class Store:
         arrays: Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]],
         key: str,
         facts: Mapping[str, Any] | None = None,
+        draft: str = "",
     ) -> PieceWriter:
         """Return a context manager that writes a piece of these shapes and dtypes part by part.
 
         ``writer["states"][rows] = ...`` writes to the disk through a memory map, so the whole is
         never held in memory. The piece exists once the block ends without an error; a map kept
         beyond the block must not be written to.
+
+        With ``draft``, the name of a file in the store's folder, what was written is in that file
+        and stays there if the block ends with an error; a later writer with the same draft and
+        shapes goes on with it.
         """
-        return PieceWriter(self, name, arrays, key, facts)
+        return PieceWriter(self, name, arrays, key, facts, draft)
 
     def facts(self, name: str, key: str) -> dict[str, Any] | None:
         """Return the small JSON stored with a piece; None if there is no such piece."""
@@ -179,7 +196,8 @@ class Store:
     def _pieces(self) -> dict[str, Piece]:
         path = self.folder / MANIFEST
         try:
-            data = path.read_bytes()
+            with path.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)  # one more is refused
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -220,9 +238,10 @@ class Store:
 
     def _record(self, name: str, piece: Piece) -> None:
         """Name the piece in the manifest; only now does it exist, and the old one no more."""
-        pieces = self._pieces()
-        former = pieces.get(name)
-        durable.write(self.folder / MANIFEST, serialized({**pieces, name: piece}))
+        with locked(self.folder / LOCK, PATIENCE):
+            pieces = self._pieces()
+            former = pieces.get(name)
+            durable.write(self.folder / MANIFEST, serialized({**pieces, name: piece}))
         if former is not None and former.file != piece.file:
             (self.folder / former.file).unlink(missing_ok=True)
 
@@ -237,8 +256,10 @@ class PieceWriter:
         arrays: Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]],
         key: str,
         facts: Mapping[str, Any] | None,
+        draft: str = "",
     ) -> None:
         self._store = store
+        self._draft = draft
         self._name = name
         self._key = key
         self._facts = plain_facts(facts or {}, name)
@@ -250,7 +271,11 @@ class PieceWriter:
     def __enter__(self) -> PieceWriter:
         self._store._pieces()  # a damaged or newer manifest is found before the work, not after
         with durable.explained(self._store.folder):
-            self._path = durable.create(self._store.folder)
+            if self._draft and self._fits(self._store.folder / self._draft):
+                self._path = self._store.folder / self._draft
+                self._map(self._path)
+                return self
+            self._path = durable.create(self._store.folder, self._draft)
             try:
                 self._prepare(self._path)
             except BaseException:
@@ -274,13 +299,38 @@ class PieceWriter:
                 with durable.explained(self._store.folder):
                     self._commit()
         finally:
-            self._remove()
+            if not self._draft or kind is None:
+                self._remove()
+
+    def sync(self) -> None:
+        """Force what was written to the disk."""
+        if self._path is not None:
+            with durable.explained(self._store.folder):
+                durable.sync(self._path)
+
+    @property
+    def _size(self) -> int:
+        return max([len(self._head), *(tensor.stop for tensor in self._layout.values())])
+
+    def _fits(self, draft: Path) -> bool:
+        """Whether a draft of these shapes is there; one of others is removed."""
+        try:
+            with draft.open("rb") as file:
+                fits = file.read(len(self._head)) == self._head
+            if fits and draft.stat().st_size == self._size and not draft.is_symlink():
+                return True
+            draft.unlink()
+        except FileNotFoundError:
+            pass
+        return False
 
     def _prepare(self, path: Path) -> None:
-        size = max([len(self._head), *(tensor.stop for tensor in self._layout.values())])
-        durable.reserve(path, size)
+        durable.reserve(path, self._size)
         with path.open("r+b") as file:
             file.write(self._head)
+        self._map(path)
+
+    def _map(self, path: Path) -> None:
         raw = np.memmap(path, dtype=np.uint8, mode="r+")
         self._maps = {label: tensorfile.view(raw, tensor) for label, tensor in self._layout.items()}
 

@@ -1,0 +1,241 @@
+"""Runs that are broken off go on where they were, and end as if nothing had happened."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from tiny import folder, network, texts, tokenizer
+
+from layergeom.errors import GeometryWarning, StoreError
+from layergeom.states import batches
+from layergeom.states.extract import extract
+from layergeom.states.inputs import read_samples
+from layergeom.states.store import Store
+from layergeom.states.unfinished import DRAFT, read_journal
+
+torch.set_num_threads(1)
+
+VIEWS = [
+    {"pool": "mean"},
+    {"pool": "token", "max_tokens": 60},
+    {"pool": "mean", "long": "window", "max_length": 8, "special_tokens": True},
+]
+LINES = texts(40, longest=30)
+
+
+@pytest.fixture(autouse=True)
+def short_parts(monkeypatch):
+    monkeypatch.setattr(batches, "PART_TOKENS", 100)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return folder(tmp_path_factory.mktemp("model"))
+
+
+def files(place):
+    """The content of every piece that a store lists, by name."""
+    store = Store(place)
+    return {
+        name: store.facts(name, store.key(name)) | digests(store, name) for name in store.names()
+    }
+
+
+def digests(store, name):
+    arrays = store.get(name, store.key(name))
+    return {label: hashlib.sha256(array.tobytes()).hexdigest() for label, array in arrays.items()}
+
+
+class Counted:
+    """Counts the rows that pass through a network."""
+
+    def __init__(self, monkeypatch):
+        self.rows = 0
+        monkeypatch.setattr("layergeom.states.reader.call", self.call)
+
+    def call(self, network, ids, attention):
+        self.rows += len(ids)
+        return network(input_ids=ids, attention_mask=attention)
+
+
+def broken_off(after):
+    """Progress that ends the run when so many sequences are read."""
+
+    def progress(done, of, what):
+        if done >= after:
+            raise KeyboardInterrupt
+
+    return progress
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=["mean", "token", "window"])
+@pytest.mark.parametrize("after", [1, 15, 33])
+def test_a_resumed_run_equals_an_uninterrupted_one_byte_for_byte(model, view, after, tmp_path):
+    samples = read_samples(LINES)
+    extract(model, samples, store=Store(tmp_path / "whole"), **view)
+    with pytest.raises(KeyboardInterrupt):
+        extract(model, samples, store=Store(tmp_path / "cut"), progress=broken_off(after), **view)
+    assert not Store(tmp_path / "cut").names()
+    extract(model, samples, store=Store(tmp_path / "cut"), **view)
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+    assert sorted(p.name for p in (tmp_path / "cut").iterdir()) == sorted(
+        p.name for p in (tmp_path / "whole").iterdir()
+    )
+
+
+def test_what_is_done_is_not_read_again(model, monkeypatch, tmp_path):
+    samples, store = read_samples(LINES), Store(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        extract(model, samples, store=store, progress=broken_off(30))
+    [journal] = store.folder.glob(f"{DRAFT}*.json")
+    kept = read_journal(journal)
+    assert len(kept["parts"]) >= 2
+    counted = Counted(monkeypatch)
+    extract(model, samples, store=store)
+    assert 0 < counted.rows < 25
+
+
+def test_the_batches_are_those_of_the_run_that_began(model, monkeypatch, tmp_path):
+    samples, store = read_samples(LINES), Store(tmp_path / "store")
+    extract(model, samples, store=Store(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        extract(model, samples, store=store, progress=broken_off(20))
+    monkeypatch.setattr("layergeom.states.forward.token_budget", lambda _: 25)  # another device
+    extract(model, samples, store=store)
+    assert files(store.folder) == files(tmp_path / "whole")
+
+
+def test_a_damaged_part_is_read_again_and_no_other(model, monkeypatch, tmp_path):
+    samples, store = read_samples(LINES), Store(tmp_path / "store")
+    extract(model, samples, store=Store(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        extract(model, samples, store=store, progress=broken_off(33))
+    draft = next(p for p in sorted(store.folder.glob(f"{DRAFT}*")) if p.suffix != ".json")
+    data = bytearray(draft.read_bytes())
+    states = np.frombuffer(data, dtype=np.uint8)
+    place = len(data) - 1 - int(np.flatnonzero(states[::-1])[0])
+    data[place] ^= 1
+    draft.write_bytes(data)
+    counted = Counted(monkeypatch)
+    with pytest.warns(GeometryWarning, match=r"part \d of the unfinished states .* is damaged"):
+        extract(model, samples, store=store)
+    assert counted.rows < len(LINES)
+    assert files(store.folder) == files(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("harm", [b"", b"{", b'{"format": "layergeom journal 1"}', b"[" * 10_000])
+def test_a_damaged_journal_is_no_journal(model, harm, tmp_path):
+    samples, store = read_samples(LINES), Store(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        extract(model, samples, store=store, progress=broken_off(30))
+    [journal] = store.folder.glob(f"{DRAFT}*.json")
+    journal.write_bytes(harm)
+    assert read_journal(journal) is None
+    extract(model, samples, store=store)
+    extract(model, samples, store=Store(tmp_path / "whole"))
+    assert files(store.folder) == files(tmp_path / "whole")
+
+
+def test_drafts_of_other_states_go(model, tmp_path):
+    samples, store = read_samples(LINES), Store(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        extract(model, samples, store=store, progress=broken_off(30))
+    extract(model, read_samples(LINES[::-1]), store=store)
+    assert not list(store.folder.glob(f"{DRAFT}*"))
+
+
+def test_a_short_run_leaves_nothing_behind(model, monkeypatch, tmp_path):
+    monkeypatch.setattr(batches, "PART_TOKENS", 1 << 18)
+    store = Store(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        extract(model, read_samples(LINES), store=store, batch_size=4, progress=broken_off(20))
+    assert not list(store.folder.iterdir())
+
+
+def test_what_is_not_finite_is_told_of_parts_of_former_runs_too(tmp_path):
+    module = network("GPT2")
+    with torch.no_grad():
+        module.wte.weight[30] = float("inf")  # whoever holds this word overflows
+    words = tokenizer(special=False)
+    lines = [f"w26 {line}" for line in LINES[:10]] + LINES[10:]  # w26 is token 30
+    samples = read_samples(lines)
+    whole = extract(module, samples, tokenizer=words)
+    options = {"tokenizer": words, "store": Store(tmp_path / "store")}
+    with pytest.raises(KeyboardInterrupt):
+        extract(module, samples, progress=broken_off(33), **options)
+    resumed = extract(module, samples, **options)
+    assert whole.provenance["invalid"]
+    assert resumed.provenance["invalid"] == whole.provenance["invalid"]
+
+
+RUN = """
+import sys, torch
+torch.set_num_threads(1)
+from layergeom.states import batches
+from layergeom.states.extract import extract
+from layergeom.states.inputs import read_samples
+from layergeom.states.store import Store
+batches.PART_TOKENS = 100
+def slow(done, of, what):
+    print(done, flush=True)
+    if len(sys.argv) > 4:
+        import time; time.sleep(float(sys.argv[4]))
+samples = read_samples(open(sys.argv[2]).read().split("\\n"))
+extract(sys.argv[1], samples, store=Store(sys.argv[3]), batch_size=1, progress=slow)
+"""
+
+
+def started(model, tmp_path, pause="0.02"):
+    (tmp_path / "lines").write_text("\n".join(LINES))
+    return subprocess.Popen(
+        [sys.executable, "-c", RUN, model, tmp_path / "lines", tmp_path / "killed", pause],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        text=True,
+    )
+
+
+def test_kill_9_loses_a_part_at_most(model, tmp_path):
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        with started(model, tmp_path) as process:
+            for _ in range(int(rng.integers(5, 30))):
+                process.stdout.readline()
+            time.sleep(rng.uniform(0, 0.03))
+            process.kill()
+    store = Store(tmp_path / "killed")
+    [journal] = store.folder.glob(f"{DRAFT}*.json")
+    assert len(read_journal(journal)["parts"]) >= 1
+    samples = read_samples(LINES)
+    extract(model, samples, store=store, batch_size=1)
+    extract(model, samples, store=Store(tmp_path / "whole"), batch_size=1)
+    assert files(store.folder) == files(tmp_path / "whole")
+    assert len(list(store.folder.iterdir())) == len(list((tmp_path / "whole").iterdir()))
+
+
+def test_a_second_process_is_told_who_writes(model, tmp_path):
+    with started(model, tmp_path) as process:
+        process.stdout.readline()
+        with pytest.raises(StoreError, match=f"is being written by process {process.pid} on"):
+            extract(model, read_samples(LINES), store=Store(tmp_path / "killed"), batch_size=1)
+        process.send_signal(signal.SIGKILL)
+    extract(model, read_samples(LINES), store=Store(tmp_path / "killed"), batch_size=1)
+
+
+def test_the_journal_holds_plan_and_sums(model, tmp_path):
+    store = Store(tmp_path / "store")
+    with pytest.raises(KeyboardInterrupt):
+        extract(model, read_samples(LINES), store=store, progress=broken_off(30))
+    [journal] = store.folder.glob(f"{DRAFT}*.json")
+    told = json.loads(journal.read_bytes())
+    assert told["plan"] == {"budget": 8192, "batch_size": None}
+    assert set(told["parts"]["0"]["sums"]) == {
+        "layers/embedding", "layers/block_1", "layers/block_2", "layers/block_3",
+    }  # fmt: skip
