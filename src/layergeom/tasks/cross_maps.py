@@ -23,7 +23,7 @@ from layergeom.geometry.alignment import (
 )
 from layergeom.geometry.groups import chance_of_neighbors
 from layergeom.geometry.mutual_neighbors import unit_rows
-from layergeom.layer import SCHEMA
+from layergeom.layer.graphs import GRAPH_SCHEMA
 from layergeom.measure import Progress
 from layergeom.states.content import content_key
 from layergeom.tasks.finished_runs import FinishedRun
@@ -139,7 +139,7 @@ def _cosine_graph(run: FinishedRun, layer: str, k: int) -> NeighborGraph:
     """Return the neighbours of the rows divided by their norms, kept beside the others."""
     X, states, groups = _states(run, layer, None), run.lists, run.groups
     name = f"neighbors-cosine/{layer}"
-    content = content_key("neighbors-cosine", SCHEMA, states.key, layer, k, groups)
+    content = content_key("neighbors-cosine", GRAPH_SCHEMA, states.key, layer, k, groups)
     stored = None if states.store is None else states.store.get(name, content, discard=True)
     if stored is not None:
         return NeighborGraph.unpacked(stored)

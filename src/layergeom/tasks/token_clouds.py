@@ -203,7 +203,7 @@ def token_clouds(
         revision=revision if head is None else None,
         dtype=dtype if head is None else None,
         device=device if head is None else "auto",
-        tokenizer=_tokenizer(model, tokenizer),
+        tokenizer=_tokenizer(model, tokenizer, samples),
     )
     settings = Extraction(pool="token", max_tokens=None, device=device, dtype=dtype, **options)
     feed = feeds(loaded, samples, [settings])[0]
@@ -223,8 +223,9 @@ def token_clouds(
     return TokenClouds(tuple(name.key for name in feed.plan.names), clouds, lines)
 
 
-def _tokenizer(model: Any, given: Any) -> Any:
-    return model if given is None and isinstance(model, (str, Path)) else given
+def _tokenizer(model: Any, given: Any, samples: Samples) -> Any:
+    own = given is None and isinstance(model, (str, Path)) and samples.kind == "text"
+    return model if own else given
 
 
 def _measured(
