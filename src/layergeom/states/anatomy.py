@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 _TOKENS = 6  # length of the trial sequences; long enough that no two layers agree by chance
+_PADDING = 2  # masked tokens behind the trial sequences
 _AGREE = 1e-5  # relative difference below which two tensors are the same state
+_ROUNDINGS = 8  # of half precision, by which kernels of two widths may differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,9 @@ class Anatomy:
         Tokens per image; None if the network takes token ids.
     special : int
         Tokens before those of the patches (CLS, registers).
+    masks : bool
+        False if masked padding behind a row changes the row's states: only rows of one length may
+        share a batch then.
     """
 
     names: tuple[LayerName, ...]
@@ -50,6 +55,7 @@ class Anatomy:
     causal: bool
     positions: int | None = None
     special: int = 0
+    masks: bool = True
 
 
 def dissect(network: nn.Module, blocks: tuple[Block, ...]) -> Anatomy:
@@ -93,7 +99,7 @@ def dissect(network: nn.Module, blocks: tuple[Block, ...]) -> Anatomy:
     widths = tuple(tensor.shape[-1] for tensor in states)
     causal = _causal(network, trial)
     if entrance(network) != PIXELS:
-        return Anatomy(tuple(names), widths, norm, causal)
+        return Anatomy(tuple(names), widths, norm, causal, masks=_masks(network, trial))
     positions = states[0].shape[1]
     return Anatomy(tuple(names), widths, norm, causal, positions, positions - trial.patches)
 
@@ -213,6 +219,23 @@ def _causal(network: nn.Module, trial: _Trial) -> bool:
     with untouched(network):
         output = tensor_of(call(network, ids, torch.ones_like(ids)), type(network).__name__)
     return agree(output[:, :-1], trial.output[:, :-1])
+
+
+def _masks(network: nn.Module, trial: _Trial) -> bool:
+    """See whether masked tokens behind a row leave its states as they are."""
+    import torch
+    from torch.nn.functional import pad
+
+    ids = trial_inputs(network)
+    mask = pad(torch.ones_like(ids), (0, _PADDING))
+    with untouched(network):
+        try:
+            output = call(network, pad(ids, (0, _PADDING)), mask)
+        except (ValueError, RuntimeError, IndexError):  # no room for so many
+            return False
+    padded = tensor_of(output, type(network).__name__)[:, :_TOKENS]
+    exact = torch.finfo(padded.dtype).eps
+    return agree(padded, trial.output, max(_AGREE, _ROUNDINGS * exact))
 
 
 def _keep(path: str, after: list[tuple[str, torch.Tensor]], lead: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,63 +42,56 @@ class Batch:
         return torch.from_numpy(_filled([counted[row] for row in self.rows], width, 0))
 
 
-def parts(sequences: Sequences, tokens: int | None = None) -> list[IntArray]:
-    """Return the sequences of each part of a pass, samples with the longest ones first.
+def planned(
+    sequences: Sequences, budget: int, batch_size: int | None, even: bool = False
+) -> list[IntArray]:
+    """Return the sequences of every batch, samples with the longest ones first.
 
-    A function of the data alone, so that every run of it, on whatever device, has the same parts.
-
-    Parameters
-    ----------
-    sequences : Sequences
-        The rows; the windows of a sample stay together.
-    tokens : int, optional
-        A part ends with the sample that makes it so many; by default `PART_TOKENS`.
-    """
-    limit = PART_TOKENS if tokens is None else tokens
-    lengths = np.array([len(row) for row in sequences.counted])
-    places = sequences.places
-    longest = np.zeros(int(places.max()) + 1, dtype=np.int64)
-    np.maximum.at(longest, places, lengths)
-    rank = np.empty_like(longest)
-    rank[np.argsort(-longest, kind="stable")] = np.arange(len(longest))
-    order = np.argsort(rank[places], kind="stable")
-    fed = np.bincount(rank[places], weights=lengths)
-    before = np.cumsum(fed) - fed  # tokens in front of each sample
-    part = (before // limit).astype(np.int64)[rank[places[order]]]
-    return np.split(order, np.flatnonzero(np.diff(part)) + 1)
-
-
-def batches(
-    sequences: Sequences,
-    pad: int,
-    budget: int,
-    batch_size: int | None,
-    among: IntArray | None = None,
-) -> Iterator[Batch]:
-    """Yield right-padded batches, longest rows first (so that memory runs out early or never).
+    Memory runs out early or never. A function of its parameters alone, so that parts and shards of
+    a pass are made of the same batches as the whole.
 
     Parameters
     ----------
     sequences : Sequences
-        The rows.
-    pad : int
-        Id that fills up; always masked.
+        The rows; the windows of a sample follow each other.
     budget : int
         Tokens per batch, padding included; a longer row is a batch of its own.
     batch_size : int or None
         Rows per batch, in place of the budget.
-    among : int64 array, optional
-        Only these sequences.
+    even : bool
+        Rows of one length only in a batch, for networks that do not mask what fills up.
     """
-    chosen = np.arange(len(sequences.counted)) if among is None else np.sort(among)
-    lengths = np.array([len(sequences.counted[row]) for row in chosen])
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
+    lengths = np.array([len(row) for row in sequences.counted])
+    places = sequences.places
+    longest = np.zeros(int(places.max()) + 1, dtype=np.int64)
+    np.maximum.at(longest, places, lengths)
+    order = np.lexsort((-lengths, places, -longest[places]))
+    found, start = [], 0
     while start < len(order):
-        longest = int(lengths[order[start]])
-        size = batch_size or max(1, budget // longest)
-        yield padded(sequences, chosen[order[start : start + size]], pad)
+        size = batch_size or max(1, budget // int(longest[places[order[start]]]))
+        if even:
+            others = lengths[order[start : start + size]] != lengths[order[start]]
+            size = int(others.argmax()) if others.any() else size
+        found.append(order[start : start + size])
         start += size
+    return found
+
+
+def parts(sequences: Sequences, batches: Sequence[IntArray]) -> list[list[IntArray]]:
+    """Return the batches of each part of a pass: what is written to the journal together.
+
+    A part ends behind `PART_TOKENS` tokens, and never within the windows of a sample.
+    """
+    found: list[list[IntArray]] = []
+    tokens = PART_TOKENS
+    for rows in batches:
+        whole = not found or sequences.places[rows[0]] != sequences.places[found[-1][-1][-1]]
+        if tokens >= PART_TOKENS and whole:
+            found.append([])
+            tokens = 0
+        found[-1].append(rows)
+        tokens += sum(len(sequences.counted[row]) for row in rows)
+    return found
 
 
 def padded(sequences: Sequences, rows: IntArray, pad: int) -> Batch:

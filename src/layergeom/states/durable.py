@@ -5,25 +5,85 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from layergeom.errors import StoreError
+from layergeom.states.locks import lock_is_local
 
 UNFINISHED = ".unfinished-"
 _ZEROS = bytes(1 << 20)
 
 
-def create(folder: Path, name: str = "") -> Path:
-    """Return a new empty file in ``folder``, by default with a name of its own.
+def create(folder: Path, name: str) -> Path:
+    """Return a new empty file of this name in ``folder``.
 
     No link is followed; a file that has the name makes it fail.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / (name or f"{UNFINISHED}{secrets.token_hex(8)}")
-    # not mkstemp: its mode 0600 would hide a shared store from the group that the umask allows
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666))
+    path = folder / name
+    os.close(_new(path))
     return path
+
+
+def _new(path: Path) -> int:
+    # not mkstemp: its mode 0600 would hide a shared store from the group that the umask allows
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+
+
+@contextlib.contextmanager
+def temporary(folder: Path) -> Iterator[Path]:
+    """Hold a new empty file in ``folder`` for the block; it goes at the end, unless renamed.
+
+    A lock that dies with its process tells it from what a killed one left (see `sweep`).
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        path = folder / f"{UNFINISHED}{secrets.token_hex(8)}"
+        descriptor = _new(path)
+        if _mine(descriptor) and path.exists():
+            break
+        os.close(descriptor)  # a sweep came between, and has removed it
+    try:
+        yield path
+    finally:
+        with contextlib.suppress(OSError):  # a sweep does it
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left unfinished in a folder, where locks tell them."""
+    left = list(folder.glob(f"{UNFINISHED}*"))
+    if not left or sys.platform == "win32" or lock_is_local(left[0]):
+        return  # Windows cannot rename a file that is locked, so none is
+    for path in left:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if _claimed(descriptor):
+                    path.unlink()
+            finally:
+                os.close(descriptor)
+
+
+def _mine(descriptor: int) -> bool:
+    try:
+        return sys.platform == "win32" or _claimed(descriptor)
+    except OSError:
+        return True  # no locks on this file system, and no sweeps
+
+
+def _claimed(descriptor: int) -> bool:
+    """Lock a file unless another process has."""
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def reserve(path: Path, size: int) -> None:
@@ -60,13 +120,10 @@ def sync(path: Path) -> None:
 
 def write(target: Path, data: bytes) -> None:
     """Write ``data`` to ``target``: afterwards it holds the old bytes or the new ones."""
-    path = create(target.parent)
-    try:
+    sweep(target.parent)
+    with temporary(target.parent) as path:
         path.write_bytes(data)
         publish(path, target)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager

@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from layergeom.errors import InputError
 from layergeom.states.content import content_key
 from layergeom.states.feeds import Feed, feeds
-from layergeom.states.forward import Progress, Target, first_broken_module, run
+from layergeom.states.findings import Findings
+from layergeom.states.forward import (
+    Progress,
+    Share,
+    Target,
+    first_broken_module,
+    pass_plan,
+    passing,
+)
 from layergeom.states.hidden import HiddenStates, open_states, write_facts
 from layergeom.states.image_processing import as_model_sees, part_for, processing
 from layergeom.states.inputs import Samples
-from layergeom.states.labels import whole_groups
 from layergeom.states.loading import Part, dtype_name
 from layergeom.states.models import LoadedModel, load_source
 from layergeom.states.pooling import Pooling
 from layergeom.states.provenance import counts, provenance
+from layergeom.states.row_names import fed_rows, row_groups, row_ids, with_samples
 from layergeom.states.rows import Outcome
 from layergeom.states.settings import Extraction, settings
+from layergeom.states.shards import SHARD, Shard, common_plan, write_shard
 from layergeom.states.sources import Source, identify
 from layergeom.states.store import Store
+from layergeom.states.unfinished import sweep
 from layergeom.states.views import HookPoint, View, views_of
 
 __all__ = ["Extraction", "View", "extract", "extract_views"]
 
-SCHEMA = 3  # counts up when the same settings give other numbers
+SCHEMA = 4  # counts up when the same settings give other numbers
 
 
 def extract(
@@ -82,7 +94,8 @@ def extract(
     -------
     HiddenStates
         float32, rows in the data's order. ``provenance["invalid"]`` names layers with values that
-        are not finite; ``provenance["skipped"]`` the row numbers left out by ``long="skip"``;
+        are not finite; ``provenance["skipped"]`` the row numbers left out by ``long="skip"``,
+        ``provenance["truncated"]`` those that were cut;
         ``counts`` the rows, truncated, skipped and windowed rows, tokens and unknown tokens. With
         ``pool="token"`` every row is a token: ``ids`` are ``sample:position`` (the position as
         fed, special tokens included), ``rows`` the samples' numbers, ``groups`` the samples.
@@ -168,6 +181,53 @@ def extract_views(
     return _answered(request, stores)
 
 
+def extract_shard(
+    model: Any,
+    samples: Samples,
+    shard: Shard,
+    store: Store,
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> int:
+    """Extract one share of the rows, for `layergeom.states.shards.merge` to put together.
+
+    Parameters
+    ----------
+    model, samples, progress, **options
+        As for `extract`; equal for all shards, but for ``device``.
+    shard : Shard
+        Which share.
+    store : Store
+        That of the whole; the shard writes below it.
+
+    Returns
+    -------
+    int
+        Rows of this shard. A shard that is there already is not read again, and one that was
+        broken off goes on.
+
+    Raises
+    ------
+    InputError
+        As `extract` does; if the shards that are there are of another number or of other states;
+        if there are fewer batches than shards.
+    """
+    request = _requested(model, samples, progress, **options)
+    own, key = shard.store(store), request.key(request.options.view)
+    if own.key(SHARD) == key and _stored(own, key) is not None:
+        return int((own.facts(SHARD, key) or {})["held"])
+    loaded = request.loaded()
+    [feed] = feeds(loaded, request.fed, [request.options])
+    plan = common_plan(store, key, shard, pass_plan(loaded, request.options.batch_size))
+    target, share = _target(request, feed, own), Share(shard.number, shard.of, plan)
+    rows = target.rows_of([batch for part in share.parts(feed.sequences) for batch in part])
+    with passing([target], progress=progress, share=share) as [outcome]:
+        facts = {**_findings(feed, outcome).facts, "held": len(rows)}
+        write_shard(own, _plain(feed, target, request.fed), rows, facts)
+    return len(rows)
+
+
 @dataclass(frozen=True, eq=False)
 class _Request:
     model: Any
@@ -245,13 +305,19 @@ def _answered(request: _Request, stores: dict[View, Store]) -> dict[View, Hidden
     """Open what is stored, and read the rest off the network."""
     for view in stores:
         request.of(view)  # settings that do not fit each other are refused before anything is read
-    found = {
-        view: open_states(store, request.key(view), discard=True) for view, store in stores.items()
-    }
+    found = {view: _stored(store, request.key(view)) for view, store in stores.items()}
     missing = {view: stores[view] for view, hidden in found.items() if hidden is None}
     new = _extracted(request, missing) if missing else {}
     opened = {view: hidden for view, hidden in {**found, **new}.items() if hidden is not None}
-    return {view: _with_samples(hidden, request.samples) for view, hidden in opened.items()}
+    return {view: with_samples(hidden, request.samples) for view, hidden in opened.items()}
+
+
+def _stored(store: Store, key: str) -> HiddenStates | None:
+    found = open_states(store, key, discard=True)
+    store.tidy()
+    if found is not None:
+        sweep(store, key)
+    return found
 
 
 def _extracted(request: _Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:
@@ -272,11 +338,11 @@ def _passed(
 ) -> dict[View, HiddenStates]:
     """Feed the network once for all views that feed it the same."""
     targets = [_target(request, feed, stores[feed.options.view]) for feed in together]
-    outcomes = run(targets, request.options.batch_size, request.progress)
-    return {
-        feed.options.view: _hidden(feed, target, outcome, request.fed)
-        for feed, target, outcome in zip(together, targets, outcomes, strict=True)
-    }
+    with passing(targets, request.options.batch_size, request.progress) as outcomes:
+        return {
+            feed.options.view: _hidden(feed, target, outcome, request.fed)
+            for feed, target, outcome in zip(together, targets, outcomes, strict=True)
+        }
 
 
 def _target(request: _Request, feed: Feed, store: Store) -> Target:
@@ -285,91 +351,38 @@ def _target(request: _Request, feed: Feed, store: Store) -> Target:
 
 
 def _hidden(feed: Feed, target: Target, outcome: Outcome, samples: Samples) -> HiddenStates:
-    """Record what was found beside the layers, which makes the states complete."""
-    invalid = _invalid(feed, target.n, outcome)
-    rows, positions = _rows(feed)
-    hidden = HiddenStates(
-        layers=tuple(name.key for name in feed.plan.names),
-        names=feed.plan.names,
-        n=target.n,
-        key=target.key,
-        provenance={**provenance(feed, samples), "invalid": invalid},
-        ids=_ids(samples, rows, positions),
-        inputs=feed.sequences.hashes if positions is None else None,
-        counts=counts(feed),
-        warnings=(
-            *feed.plan.loaded.warnings,
-            *feed.warnings,
-            *_halved(outcome),
-            *(f"Layer {layer}: {reason}." for layer, reason in invalid.items()),
-        ),
-        token_norms={name: norms.astype(float) for name, norms in outcome.norms.items()},
-        store=target.store,
-        rows=rows,
-        groups=_groups(samples, rows, positions),
-    )
+    """Record what was found beside the layers; the states are complete when these are stored."""
+    norms = {name: norms.astype(float) for name, norms in outcome.norms.items()}
+    plain = replace(_plain(feed, target, samples), token_norms=norms)
+    hidden = _findings(feed, outcome).told_of(plain)
     write_facts(target.store, hidden)
     return hidden
 
 
-def _halved(outcome: Outcome) -> Iterator[str]:
-    if outcome.split:
-        yield (
-            f"{outcome.split} batches were halved because the memory of the device did not "
-            "suffice; their rows equal those of whole batches up to rounding (1e-5)."
-        )
-
-
-def _rows(feed: Feed) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Return the sample of each row and, of tokens, the position in it."""
-    if feed.chosen is None:
-        return feed.sequences.kept, None
-    rows = tuple(feed.sequences.rows[sequence] for sequence in feed.chosen.sequences)
-    return rows, tuple(feed.chosen.positions.tolist())
-
-
-def _ids(
-    samples: Samples, rows: Sequence[int], positions: Sequence[object] | None
-) -> tuple[str, ...]:
-    """Name the rows by their samples, and tokens by their positions too."""
-    names = tuple(samples.ids[row] for row in rows)
-    if positions is None:
-        return names
-    return tuple(f"{name}:{position}" for name, position in zip(names, positions, strict=True))
-
-
-def _groups(
-    samples: Samples, rows: Sequence[int], positions: Sequence[object] | None
-) -> tuple[str, ...] | None:
-    """Name what rows have in common: the samples' group, of tokens else the sample."""
-    if samples.groups is None and positions is None:
-        return None
-    groups = whole_groups(samples.groups) or samples.ids
-    return tuple(groups[row] for row in rows)
-
-
-def _invalid(feed: Feed, n: int, outcome: Outcome) -> dict[str, str]:
-    if outcome.broken_sequence is None:
-        return {}
-    loaded = feed.plan.loaded
-    path = first_broken_module(loaded, feed.sequences.ids[outcome.broken_sequence])
-    where = f", first in module {path}" if path else ""
-    return {
-        layer: f"{len(bad)} of {n} rows are not finite in {loaded.dtype}{where}; extract in "
-        "float32 or bfloat16"
-        for layer, bad in outcome.broken.items()
-    }
-
-
-def _with_samples(hidden: HiddenStates, samples: Samples) -> HiddenStates:
-    """Add what belongs to the data and not to the numbers: ids, groups, notes, the whole's size."""
-    rows = hidden.rows or ()
-    tokens = hidden.provenance["settings"]["pool"] == "token"
-    positions = [name.rpartition(":")[2] for name in hidden.ids] if tokens else None
-    return replace(
-        hidden,
-        ids=_ids(samples, rows, positions),
-        groups=_groups(samples, rows, positions),
-        counts={**hidden.counts, **samples.counts, "sampled_from": samples.sampled_from},
-        warnings=(*samples.notes, *hidden.warnings),
+def _plain(feed: Feed, target: Target, samples: Samples) -> HiddenStates:
+    """Return all that is known of the states before the network is run."""
+    rows, positions = fed_rows(feed)
+    return HiddenStates(
+        layers=tuple(name.key for name in feed.plan.names),
+        names=feed.plan.names,
+        n=target.n,
+        key=target.key,
+        provenance=provenance(feed, samples),
+        ids=row_ids(samples, rows, positions),
+        inputs=feed.sequences.hashes if positions is None else None,
+        counts=counts(feed),
+        warnings=(*feed.plan.loaded.warnings, *feed.warnings),
+        token_norms=dict.fromkeys((name.key for name in feed.plan.names), np.empty((0, 2))),
+        store=target.store,
+        rows=rows,
+        groups=row_groups(samples, rows, positions),
     )
+
+
+def _findings(feed: Feed, outcome: Outcome) -> Findings:
+    loaded, where = feed.plan.loaded, ""
+    if outcome.broken_sequence is not None:
+        path = first_broken_module(loaded, feed.sequences.ids[outcome.broken_sequence])
+        where = f"{loaded.dtype}, first in module {path}" if path else loaded.dtype
+    broken = {layer: tuple(sorted(rows)) for layer, rows in outcome.broken.items()}
+    return Findings(broken, where, outcome.split)

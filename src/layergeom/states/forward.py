@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from layergeom.arrays import IntArray
 from layergeom.errors import InputError
 from layergeom.states.anatomy import call, device_of
-from layergeom.states.batches import batches, parts
+from layergeom.states.batches import parts, planned
 from layergeom.states.hidden import layer_piece
 from layergeom.states.hooks import untouched
 from layergeom.states.models import LoadedModel
@@ -28,7 +28,7 @@ from layergeom.states.rows import (
 )
 from layergeom.states.sequences import Sequences
 from layergeom.states.store import Store
-from layergeom.states.unfinished import Unfinished
+from layergeom.states.unfinished import Unfinished, plan_of
 
 Progress = Callable[[int, int, str], None]
 
@@ -68,38 +68,96 @@ class Target:
         """Rows of every layer."""
         return len(self.sequences.kept if self.chosen is None else self.chosen.positions)
 
-    def draft(self, todo: Sequence[IntArray], plan: Mapping[str, Any]) -> Unfinished:
-        """Return what the layers are written to, part by part."""
+    def rows_of(self, fed: Sequence[IntArray]) -> IntArray:
+        """Return the rows that the sequences of some batches become, ascending."""
+        sequences = np.concatenate(fed)
+        if self.chosen is not None:
+            return np.flatnonzero(np.isin(self.chosen.sequences, sequences))
+        return np.unique(self.sequences.places[sequences])
+
+    def draft(self, todo: Sequence[Sequence[IntArray]], plan: Mapping[str, Any]) -> Unfinished:
+        """Return what the layers are written to, part by part: the rows of these parts alone."""
+        of_parts = [self.rows_of(part) for part in todo]
+        rows = np.unique(np.concatenate(of_parts))
         pieces = {
             layer_piece(layer.name.key): {
-                "states": ((self.n, layer.width), np.float32),
-                "token_norms": ((self.n, 2), np.float32),
+                "states": ((len(rows), layer.width), np.float32),
+                "token_norms": ((len(rows), 2), np.float32),
             }
             for layer in self.plan.layers
         }
-        of_parts = [self.rows_of(part) for part in todo]
-        return Unfinished(self.store, self.key, pieces, of_parts, plan)
+        lines = [np.searchsorted(rows, part) for part in of_parts]
+        return Unfinished(self.store, self.key, pieces, lines, plan)
 
-    def rows_of(self, part: IntArray) -> IntArray:
-        """Return the rows that some sequences become."""
-        if self.chosen is not None:
-            return np.flatnonzero(np.isin(self.chosen.sequences, part))
-        return np.unique(self.sequences.places[part])
-
-    def rows(self, draft: Unfinished) -> Rows:
+    def rows(self, draft: Unfinished, todo: Sequence[Sequence[IntArray]]) -> Rows:
         """Return what makes the rows and writes them."""
         keys = [layer.name.key for layer in self.plan.layers]
         arrays = {key: draft.arrays[layer_piece(key)] for key in keys}
+        lines = np.full(self.n, -1)
+        written = self.rows_of([batch for part in todo for batch in part])
+        lines[written] = np.arange(len(written))
         if self.chosen is not None:
-            return TokenRows(self.chosen, arrays)
+            return TokenRows(self.chosen, arrays, lines)
         kind = WindowRows if self.sequences.windowed else PooledRows
-        return kind(self.plan, self.sequences, arrays)
+        return kind(self.plan, self.sequences, arrays, lines)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of the batches of a pass: every ``of``-th, from the ``number``-th on (1 to ``of``).
+
+    Parameters
+    ----------
+    number, of : int
+        Which share, of how many.
+    plan : mapping
+        ``budget``, ``batch_size`` and ``even`` of all shares, whatever their devices (see
+        `layergeom.states.batches.planned`).
+    """
+
+    number: int
+    of: int
+    plan: Mapping[str, Any]
+
+    def parts(self, sequences: Sequences) -> list[list[IntArray]]:
+        """Return the batches of every part of the share.
+
+        Raises
+        ------
+        InputError
+            If there are fewer batches than shares.
+        """
+        every = planned(sequences, **self.plan)
+        if len(every) < self.of:
+            raise InputError(
+                f"shard {self.number}/{self.of} has nothing to do: the data make {len(every)} "
+                "batches; use no more shards than that, or a smaller batch_size."
+            )
+        return parts(sequences, every[self.number - 1 :: self.of])
 
 
 def run(
-    targets: Sequence[Target], batch_size: int | None = None, progress: Progress | None = None
+    targets: Sequence[Target],
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    share: Share | None = None,
 ) -> tuple[Outcome, ...]:
+    """Do what `passing` does; the layers are stored when it returns."""
+    with passing(targets, batch_size, progress, share) as outcomes:
+        return outcomes
+
+
+@contextmanager
+def passing(
+    targets: Sequence[Target],
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+    share: Share | None = None,
+) -> Iterator[tuple[Outcome, ...]]:
     """Feed all rows once, and write ``states`` and ``token_norms`` of every view's layers.
+
+    The layers are stored when the block ends: what it writes is there before they are, so that a
+    run that is killed in between has not lost it.
 
     Parameters
     ----------
@@ -109,49 +167,71 @@ def run(
         Rows per batch; None fills batches by their number of tokens.
     progress : callable or None
         Called as ``progress(rows done, rows in all, "states")``.
+    share : Share or None
+        Feed and write a share of the rows alone, in ascending order.
 
-    Returns
-    -------
+    Yields
+    ------
     tuple of Outcome
         For each view its token norms, and the rows that are not finite by layer.
 
     Raises
     ------
     InputError
-        If a network that takes token ids is given images, or the other way round.
+        If a network that takes token ids is given images, or the other way round, or a share has
+        no batch.
 
     Notes
     -----
+    A pass that was broken off is gone on with, by the batches of the run that began.
+
     Memory: the states of one layer of one batch on top of what the network needs; files are
     written through memory maps. Blocks behind the last layer that any view needs are not run.
     """
     first = targets[0]
     _check_kind(first.plan.loaded, first.sequences)
-    todo = parts(first.sequences)
-    plan: dict[str, Any] = {"budget": token_budget(first.plan.loaded), "batch_size": batch_size}
+    plan = _plan(targets, batch_size, share)
+    share = Share(1, 1, plan) if share is None else share
+    todo = share.parts(first.sequences)
     with ExitStack() as stack:
         drafts = [stack.enter_context(target.draft(todo, plan)) for target in targets]
-        rows = [target.rows(draft) for target, draft in zip(targets, drafts, strict=True)]
+        rows = [target.rows(draft, todo) for target, draft in zip(targets, drafts, strict=True)]
         plans, fed = [x.plan for x in targets], [x.sequences for x in targets]
-        reader = stack.enter_context(reading(plans, fed, rows))
-        plan = next((draft.plan for draft in drafts if draft.done), plan)
-        told = _Told(len(first.sequences.ids), progress)
-        for number, part in enumerate(todo):
-            if all(number in draft.done for draft in drafts):
-                told.more(len(part))
-                continue
-            for draft, view in zip(drafts, rows, strict=True):
-                draft.plan, view.outcome = plan, Outcome()
-                if draft.resumed:
-                    draft.clear(number)
-            for batch in batches(first.sequences, reader.pad, **plan, among=part):
-                split = reader.feed(batch)
-                told.more(len(batch.rows))
-                for view in rows:
-                    view.outcome.split += split
-            for draft, view in zip(drafts, rows, strict=True):
-                draft.complete(number, view.outcome.facts)
-        return tuple(map(_outcome, targets, drafts))
+        told = _Told(sum(len(batch) for part in todo for batch in part), progress)
+        with reading(plans, fed, rows) as reader:
+            for number, part in enumerate(todo):
+                if all(number in draft.done for draft in drafts):
+                    told.more(sum(map(len, part)))
+                    continue
+                for draft, view in zip(drafts, rows, strict=True):
+                    view.outcome = Outcome()
+                    if draft.resumed:
+                        draft.clear(number)
+                for batch in part:
+                    split = reader.feed(batch)
+                    told.more(len(batch))
+                    for view in rows:
+                        view.outcome.split += split
+                for draft, view in zip(drafts, rows, strict=True):
+                    draft.complete(number, view.outcome.facts)
+        yield tuple(map(_outcome, targets, drafts))
+
+
+def _plan(
+    targets: Sequence[Target], batch_size: int | None, share: Share | None
+) -> Mapping[str, Any]:
+    """Return what makes the batches: of all shares, of the run that began, or of this device."""
+    if share is not None:
+        return share.plan
+    begun = (plan_of(target.store, target.key) for target in targets)
+    own = pass_plan(targets[0].plan.loaded, batch_size)
+    return next((plan for plan in begun if plan is not None), own)
+
+
+def pass_plan(loaded: LoadedModel, batch_size: int | None) -> dict[str, Any]:
+    """Return what makes the batches of a pass on the device of the network."""
+    even = not loaded.anatomy.masks
+    return {"budget": token_budget(loaded), "batch_size": batch_size, "even": even}
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from layergeom.arrays import FloatArray, Points, points
+from layergeom.arrays import BoolArray, FloatArray, Points, points
 from layergeom.errors import InputError, InputTypeError, StoreError
 from layergeom.states.store import Store
 from layergeom.states.tensorfile import AnyArray
@@ -145,6 +145,13 @@ class HiddenStates:
         return self.layers[number] if 0 <= number < len(self.layers) else ""
 
 
+def first_tokens(states: HiddenStates) -> BoolArray | None:
+    """Return which rows are the first tokens of their samples, (n,); None if rows are no tokens."""
+    if states.provenance.get("settings", {}).get("pool") != "token":
+        return None
+    return np.array([name.rpartition(":")[2] == "0" for name in states.ids])
+
+
 def block_number(key: str) -> int | None:
     """Return i of the layer key ``block_i`` (i ≥ 1), None for any other key."""
     head, _, number = key.partition("block_")
@@ -181,8 +188,8 @@ def layer_piece(layer: str) -> str:
 def write_facts(store: Store, hidden: HiddenStates) -> None:
     """Store all of ``hidden`` but its arrays as the piece ``states``, under its key.
 
-    The layers must be stored already, as pieces ``layers/<key>`` under the same key with the
-    arrays ``states`` (n, D) and ``token_norms`` (n, 2): this piece says that they are complete.
+    The layers are the pieces ``layers/<key>`` under the same key, with the arrays ``states`` (n, D)
+    and ``token_norms`` (n, 2); the states are complete when this piece and all of them are there.
     """
     facts = {
         "layers": hidden.layers,
@@ -230,7 +237,7 @@ def open_states(
         if rows is None or not _complete(store, key, facts["layers"], discard):
             return None
         return _opened(store, key, facts, rows)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         if isinstance(error, StoreError):
             raise
         raise StoreError(
@@ -248,7 +255,7 @@ def _opened(
     store: Store, key: str, facts: Mapping[str, Any], rows: Mapping[str, AnyArray]
 ) -> HiddenStates:
     of_rows: dict[str, Any] = {name: _from_bytes(rows[name]) for name in ROWS if name in rows}
-    return HiddenStates(
+    hidden = HiddenStates(
         layers=tuple(facts["layers"]),
         names=tuple(LayerName(**name) for name in facts["names"]),
         n=facts["n"],
@@ -260,6 +267,22 @@ def _opened(
         store=store,
         **{name: _tuple(value) for name, value in of_rows.items()},
     )
+    _check_opened(hidden)
+    return hidden
+
+
+def _check_opened(hidden: HiddenStates) -> None:
+    """Refuse facts that a whole manifest may hold all the same, if another tool wrote it."""
+    if type(hidden.n) is not int or not all(isinstance(key, str) for key in hidden.layers):
+        raise TypeError("n is a number and layers are texts")
+    if tuple(name.key for name in hidden.names) != hidden.layers:
+        raise ValueError("names and layers differ")
+    for name in ROWS:
+        values = getattr(hidden, name)
+        if values is not None and len(values) != hidden.n:
+            raise ValueError(f"{len(values)} {name} for {hidden.n} rows")
+    if not (isinstance(hidden.provenance, dict) and isinstance(hidden.counts, dict)):
+        raise TypeError("provenance and counts are mappings")
 
 
 def _tuple(values: Any) -> Any:
@@ -269,7 +292,13 @@ def _tuple(values: Any) -> Any:
 def _stored_layer(hidden: HiddenStates, layer: str) -> AnyArray:
     if hidden.store is None:
         raise InputError(f"Layer {layer} cannot be read: these states have neither file nor store.")
-    return _layer_piece(hidden.store, hidden.key, layer)["states"]
+    states = _layer_piece(hidden.store, hidden.key, layer).get("states")
+    if states is None or states.shape[:1] != (hidden.n,):
+        raise StoreError(
+            f"Layer {layer} of {hidden.store.folder} is foreign: it holds no states of {hidden.n} "
+            "rows; extract them again."
+        )
+    return states
 
 
 def _layer_piece(store: Store, key: str, layer: str) -> dict[str, AnyArray]:

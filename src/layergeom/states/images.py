@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from PIL import Image
 
 IMAGE_FILES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".ppm", ".gif")
+# The formats that are decoded, whatever a file is called: Pillow's others include PostScript, which
+# it hands to another program.
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM", "GIF", "TIFF")
+MAX_PIXELS = 1 << 26  # of one image, 8,192 x 8,192: 200 MB once it is RGB
 CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 ORIENTATION = 0x0112  # EXIF
 # What is counted of an image, by Pillow's mode: everything but plain RGB.
@@ -287,8 +291,17 @@ def _opened(item: Any) -> Iterator[Image.Image]:
     elif (data := _bytes(item)) is None:
         raise InputTypeError(f"the image is {'missing' if item is None else type(item).__name__}.")
     else:
-        with Image.open(BytesIO(data)) as image:
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            _check_pixels(image.size)
             yield image
+
+
+def _check_pixels(size: tuple[int, int]) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise InputError(
+            f"the image has {size[0]:,} x {size[1]:,} pixels; at most {MAX_PIXELS:,} are decoded, "
+            "so shrink it."
+        )
 
 
 def _pictured(pixels: np.ndarray[Any, Any]) -> Image.Image:

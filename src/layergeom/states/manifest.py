@@ -70,6 +70,17 @@ def file_of(name: str, sha256: str) -> str:
     return f"{stem}.{sha256[:16]}.safetensors"
 
 
+def is_piece_file(name: str) -> bool:
+    """Whether `file_of` gives such names.
+
+    Examples
+    --------
+    >>> is_piece_file("states.0123456789abcdef.safetensors"), is_piece_file("x.safetensors")
+    (True, False)
+    """
+    return re.fullmatch(r"[a-z0-9_%-]+\.[0-9a-f]{16}\.safetensors", name) is not None
+
+
 def plain_facts(facts: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return facts as JSON gives them back (tuples as lists, numpy numbers as plain ones).
 

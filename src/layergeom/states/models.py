@@ -112,13 +112,19 @@ class LoadedModel:
 
     @property
     def padding(self) -> Padding | None:
-        """The token that fills up rows, as tokenizer or configuration say; None if neither does."""
+        """The token that fills up rows, as tokenizer or configuration say; None if neither does.
+
+        Where they name none (GPT-2, Llama), rows are usually filled up with the end token.
+        """
         config = getattr(self.module, "config", None)
-        said = [getattr(owner, "pad_token_id", None) for owner in (self.tokenizer, config)]
-        code = next((code for code in said if code is not None), None)
+        owners = (self.tokenizer, config)
+        said = [
+            getattr(owner, f"{name}_token_id", None) for name in ("pad", "eos") for owner in owners
+        ]
+        code = next((code for code in said if isinstance(code, int)), None)
         names = ("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
-        marks = [getattr(owner, name, None) for owner in (self.tokenizer, config) for name in names]
-        return None if code is None else Padding(int(code), code in marks)
+        marks = [getattr(owner, name, None) for owner in owners for name in names]
+        return None if code is None else Padding(code, code in marks)
 
     @property
     def positions(self) -> int | None:
@@ -260,6 +266,11 @@ def load_source(
     with quiet():
         anatomy = dissect(network, stack)
         words = _tokenizer(source, tokenizer, warnings)
+    if not anatomy.masks:
+        warnings.append(
+            f"A {type(network).__name__} does not mask what fills up shorter rows: only rows of "
+            "one length share a batch."
+        )
     if part == "encoder" and anatomy.causal:
         raise no_part(network, part)
     words = spelled(words, _family_of(network), warnings)

@@ -18,6 +18,7 @@ Pooling: TypeAlias = Literal[
     "auto", "mean", "last", "first", "max", "mean_sqrt_len", "weighted_mean", "token"
 ]
 
+CLAMPED = 64_500.0  # transformers clamps float16 to its largest number less 1,000
 WIDENED_ENTRIES = 1 << 18  # of token states that are float64 at a time: 2 MiB
 
 
@@ -46,7 +47,8 @@ def pool(states: torch.Tensor, mask: torch.Tensor, modes: Sequence[Mode]) -> tor
 def widen(states: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
     """Half precision becomes float32, and the tokens that do not count become zero.
 
-    Without the second step an overflow on a padding position would reach the mean as 0 · inf.
+    Without the second step an overflow on a padding position would reach the mean as 0 · inf. What
+    a network has clamped below the largest float16 (T5, BART) has overflowed: it becomes infinite.
 
     Parameters
     ----------
@@ -61,7 +63,10 @@ def widen(states: torch.Tensor, hidden: torch.Tensor | None) -> torch.Tensor:
     """
     import torch
 
-    if states.dtype in (torch.float16, torch.bfloat16):
+    if states.dtype == torch.float16:
+        states = states.float()
+        states = states.masked_fill(states.abs() > CLAMPED, float("inf"))
+    elif states.dtype == torch.bfloat16:
         states = states.float()
     return states if hidden is None else states.masked_fill(hidden.unsqueeze(-1), 0.0)
 

@@ -37,6 +37,8 @@ def provenance(feed: Feed, samples: Samples) -> dict[str, Any]:
         "versions": _versions(samples.kind),
         "max_length": feed.limits.length,
         "skipped": list(feed.sequences.skipped),
+        "truncated": list(feed.sequences.truncated),
+        "windowed": list(feed.sequences.windowed),
         **processing(samples),
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from layergeom.arrays import BoolArray
+from layergeom.arrays import BoolArray, IntArray
 from layergeom.errors import InputError
 from layergeom.states.anatomy import call, device_of
 from layergeom.states.batches import Batch, padded
@@ -44,25 +44,25 @@ class Reader:
     """Feeds batches to the network, and halves those for which the device has no memory."""
 
     def __init__(self, loaded: LoadedModel, sequences: Sequences, stream: _Stream) -> None:
-        self.pad = getattr(loaded.tokenizer, "pad_token_id", None) or 0
+        self._pad = getattr(loaded.tokenizer, "pad_token_id", None) or 0
         self._network = loaded.module
         self._sequences = sequences
         self._stream = stream
 
-    def feed(self, batch: Batch) -> int:
-        """Feed a batch; returns how often it was halved."""
+    def feed(self, rows: IntArray) -> int:
+        """Feed some sequences as one batch; returns how often it was halved."""
+        batch = padded(self._sequences, rows, self._pad)
         try:
             self._pass(batch)
             return 0
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            if len(batch.rows) == 1:
+            if len(rows) == 1:
                 raise InputError(self._too_long(batch)) from error
         _free(device_of(self._network))
-        middle = len(batch.rows) // 2
-        halves = (batch.rows[:middle], batch.rows[middle:])
-        return 1 + sum(self.feed(padded(self._sequences, half, self.pad)) for half in halves)
+        middle = len(rows) // 2
+        return 1 + self.feed(rows[:middle]) + self.feed(rows[middle:])
 
     def _pass(self, batch: Batch) -> None:
         device = device_of(self._network)

@@ -106,13 +106,18 @@ class PooledRows:
         What is fed.
     arrays : mapping of str to arrays
         By layer, what is written to.
+    lines : int64 array, shape (n,)
+        The line of the arrays that each row is written to.
     """
 
-    def __init__(self, plan: Plan, sequences: Sequences, arrays: Mapping[str, Arrays]) -> None:
+    def __init__(
+        self, plan: Plan, sequences: Sequences, arrays: Mapping[str, Arrays], lines: IntArray
+    ) -> None:
         self.outcome = Outcome()
         self._plan = plan
         self._places = sequences.places
         self._arrays = arrays
+        self._lines = lines
         self._held: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def begin(self, batch: Batch) -> None:
@@ -139,9 +144,9 @@ class PooledRows:
     def _put(
         self, arrays: Arrays, sequences: IntArray, states: Float32Array, norms: Float32Array
     ) -> None:
-        rows = self._places[sequences]
-        arrays["states"][rows] = states
-        arrays["token_norms"][rows] = norms
+        lines = self._lines[self._places[sequences]]
+        arrays["states"][lines] = states
+        arrays["token_norms"][lines] = norms
 
 
 class WindowRows(PooledRows):
@@ -150,8 +155,10 @@ class WindowRows(PooledRows):
     So every token counts as often as it is in a window.
     """
 
-    def __init__(self, plan: Plan, sequences: Sequences, arrays: Mapping[str, Arrays]) -> None:
-        super().__init__(plan, sequences, arrays)
+    def __init__(
+        self, plan: Plan, sequences: Sequences, arrays: Mapping[str, Arrays], lines: IntArray
+    ) -> None:
+        super().__init__(plan, sequences, arrays, lines)
         tokens = np.array([mask.sum() for mask in sequences.counted], dtype=np.float64)
         whole = np.bincount(self._places, weights=tokens)
         self._weights = (tokens / whole[self._places]).astype(np.float32)[:, None]
@@ -159,11 +166,11 @@ class WindowRows(PooledRows):
     def _put(
         self, arrays: Arrays, sequences: IntArray, states: Float32Array, norms: Float32Array
     ) -> None:
-        rows, weights = self._places[sequences], self._weights[sequences]
+        lines, weights = self._lines[self._places[sequences]], self._weights[sequences]
         with np.errstate(invalid="ignore"):  # what is not finite is noted, and stays so
-            np.add.at(arrays["states"], rows, weights * states)
-            np.add.at(arrays["token_norms"][:, 0], rows, weights[:, 0] * norms[:, 0])
-            np.maximum.at(arrays["token_norms"][:, 1], rows, norms[:, 1])
+            np.add.at(arrays["states"], lines, weights * states)
+            np.add.at(arrays["token_norms"][:, 0], lines, weights[:, 0] * norms[:, 0])
+            np.maximum.at(arrays["token_norms"][:, 1], lines, norms[:, 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,12 +199,15 @@ class TokenRows:
         The tokens.
     arrays : mapping of str to arrays
         By layer, what is written to.
+    lines : int64 array, shape (n,)
+        The line of the arrays that each row is written to.
     """
 
-    def __init__(self, chosen: Chosen, arrays: Mapping[str, Arrays]) -> None:
+    def __init__(self, chosen: Chosen, arrays: Mapping[str, Arrays], lines: IntArray) -> None:
         self.outcome = Outcome()
         self._chosen = chosen
         self._arrays = arrays
+        self._lines = lines
 
     def begin(self, batch: Batch) -> None:
         """Look up which of the batch's tokens are wanted."""
@@ -207,7 +217,7 @@ class TokenRows:
         )
         spans = [np.arange(a, b) for a, b in zip(first, end, strict=True)]
         self._rows = np.concatenate(spans)
-        self._lines = np.repeat(np.arange(len(batch.rows)), end - first)
+        self._holders = np.repeat(np.arange(len(batch.rows)), end - first)
 
     def take(self, layer: Layer, tokens: Tokens) -> None:
         """Write the chosen tokens of one layer."""
@@ -216,14 +226,15 @@ class TokenRows:
         if not len(self._rows):
             return
         device = tokens.states.device
-        where = (self._lines, self._chosen.positions[self._rows])
-        lines, positions = (torch.from_numpy(index).to(device) for index in where)
-        states = tokens.states[lines, positions]
+        where = (self._holders, self._chosen.positions[self._rows])
+        holders, positions = (torch.from_numpy(index).to(device) for index in where)
+        states = tokens.states[holders, positions]
         norms = torch.linalg.vector_norm(states, dim=-1)
         arrays, found = self._arrays[layer.name.key], _numpy(states)
         self.outcome.note(layer.name.key, found, self._rows, self._chosen.sequences[self._rows])
-        arrays["states"][self._rows] = found
-        arrays["token_norms"][self._rows] = _numpy(norms)[:, None]
+        lines = self._lines[self._rows]
+        arrays["states"][lines] = found
+        arrays["token_norms"][lines] = _numpy(norms)[:, None]
 
     def end(self) -> None:
         """Nothing is left to write."""

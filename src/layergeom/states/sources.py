@@ -99,12 +99,20 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def modules_file(folder: Path | None) -> list[dict[str, Any]]:
-    """Read ``modules.json``, the list of a sentence-transformers pipeline; [] without it."""
+    """Read ``modules.json``, the list of a sentence-transformers pipeline; [] without it.
+
+    Raises
+    ------
+    InputError
+        If it is no list of modules, or names a folder outside of its own.
+    """
     if folder is None or not (folder / "modules.json").is_file():
         return []
     entries = read_json(folder / "modules.json")
-    if not isinstance(entries, list):
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InputError(f"{folder / 'modules.json'} is not a list of modules; mend or remove it.")
+    for entry in entries:
+        inside(folder, str(entry.get("path") or ""))
     return entries
 
 
@@ -112,14 +120,17 @@ def read_json(path: Path) -> Any:
     """Read a JSON file; a damaged one is an InputError that names it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}).") from error
 
 
 def inside(folder: Path, relative: str) -> Path:
     """Return the folder's sub-folder ``relative``; one that leads outside is an InputError."""
-    path = (folder / relative).resolve()
-    if not path.is_relative_to(folder.resolve()):
+    try:
+        within = (folder / relative).resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):  # a NUL in the name, or links in a circle
+        within = False
+    if not within:
         raise InputError(f"modules.json of {folder} names {relative!r}, outside of the folder.")
     return folder / relative
 

@@ -6,6 +6,7 @@ touches the old one: the manifest, replaced last and in one step, says which of 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import tempfile
@@ -28,6 +29,7 @@ from layergeom.states.manifest import (
     MAX_BYTES,
     Piece,
     file_of,
+    is_piece_file,
     parsed,
     plain_facts,
     serialized,
@@ -37,6 +39,7 @@ from layergeom.states.tensorfile import AnyArray
 __all__ = ["PieceWriter", "Store", "content_key"]
 
 LOCK = ".lock-manifest"
+DRAFT = ".draft-"  # begins the names of drafts and journals
 PATIENCE = 60.0  # seconds to wait for another process that rewrites the manifest
 
 
@@ -167,20 +170,41 @@ class Store:
 
     def check(self) -> tuple[str, ...]:
         """Verify every piece; one sentence for each that is damaged, foreign or unfinished."""
+        return (*self.damaged(), *map(_stranger, self.strangers()))
+
+    def damaged(self) -> tuple[str, ...]:
+        """Verify every piece; one sentence for each that is damaged, or for the manifest."""
         try:
             pieces = self._pieces()
         except StoreError as error:
             return (str(error),)
         self._verified.clear()
-        found = [message for piece in pieces.values() if (message := self._damage(piece))]
-        return (*found, *self._strangers({piece.file for piece in pieces.values()}))
+        return tuple(found for piece in pieces.values() if (found := self._damage(piece)))
 
-    def _strangers(self, known: set[str]) -> list[str]:
-        """One sentence per file that the manifest does not list."""
-        if not self.folder.is_dir():
-            return []
-        names = sorted(p.name for p in self.folder.iterdir() if p.name not in known | {MANIFEST})
-        return [_stranger(self.folder / name) for name in names]
+    def strangers(self) -> tuple[Path, ...]:
+        """Return the files that the manifest does not list; none if it cannot be read."""
+        try:
+            known = {piece.file for piece in self._pieces().values()} | {MANIFEST}
+        except StoreError:
+            return ()
+        there = sorted(self.folder.iterdir()) if self.folder.is_dir() else []
+        return tuple(path for path in there if path.name not in known and not path.is_dir())
+
+    def tidy(self) -> None:
+        """Remove what killed processes have left: pieces without a line, files half written.
+
+        Nothing is done, and nothing said, where another process writes or nothing may be written.
+        """
+        if any(map(_is_left, self.strangers())):
+            with contextlib.suppress(OSError, StoreError), locked(self.folder / LOCK):
+                self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what `tidy` does; the caller holds the lock, under which pieces get a line."""
+        durable.sweep(self.folder)
+        for path in self.strangers():
+            if is_piece_file(path.name):
+                path.unlink(missing_ok=True)
 
     def _damage(self, piece: Piece) -> str | None:
         try:
@@ -236,14 +260,13 @@ class Store:
             raise StoreError(f"{path} is damaged: its content does not have the recorded SHA-256.")
         self._verified[piece.file] = mark
 
-    def _record(self, name: str, piece: Piece) -> None:
+    def _record(self, name: str, piece: Piece, path: Path) -> None:
         """Name the piece in the manifest; only now does it exist, and the old one no more."""
         with locked(self.folder / LOCK, PATIENCE):
-            pieces = self._pieces()
-            former = pieces.get(name)
-            durable.write(self.folder / MANIFEST, serialized({**pieces, name: piece}))
-        if former is not None and former.file != piece.file:
-            (self.folder / former.file).unlink(missing_ok=True)
+            pieces = {**self._pieces(), name: piece}
+            durable.publish(path, self.folder / piece.file)
+            durable.write(self.folder / MANIFEST, serialized(pieces))
+            self._sweep()
 
 
 class PieceWriter:
@@ -265,22 +288,19 @@ class PieceWriter:
         self._facts = plain_facts(facts or {}, name)
         self._head, self._layout = tensorfile.header(arrays)
         self._path: Path | None = None
+        self._stack = contextlib.ExitStack()
         self._maps: dict[str, AnyArray] = {}
         file_of(name, "")  # a name that cannot be stored is refused before anything is written
 
     def __enter__(self) -> PieceWriter:
         self._store._pieces()  # a damaged or newer manifest is found before the work, not after
-        with durable.explained(self._store.folder):
-            if self._draft and self._fits(self._store.folder / self._draft):
-                self._path = self._store.folder / self._draft
-                self._map(self._path)
-                return self
-            self._path = durable.create(self._store.folder, self._draft)
-            try:
+        with durable.explained(self._store.folder), contextlib.ExitStack() as opening:
+            if self._draft:
+                self._path = self._drafted()
+            else:
+                self._path = opening.enter_context(durable.temporary(self._store.folder))
                 self._prepare(self._path)
-            except BaseException:
-                self._remove()
-                raise
+            self._stack = opening.pop_all()
         return self
 
     def __getitem__(self, array: str) -> AnyArray:
@@ -294,13 +314,9 @@ class PieceWriter:
         trace: TracebackType | None,
     ) -> None:
         self._maps.clear()  # unmaps, unless the caller kept a view; publishing syncs either way
-        try:
+        with durable.explained(self._store.folder), self._stack:
             if kind is None:
-                with durable.explained(self._store.folder):
-                    self._commit()
-        finally:
-            if not self._draft or kind is None:
-                self._remove()
+                self._commit()
 
     def sync(self) -> None:
         """Force what was written to the disk."""
@@ -324,6 +340,19 @@ class PieceWriter:
             pass
         return False
 
+    def _drafted(self) -> Path:
+        path = self._store.folder / self._draft
+        if self._fits(path):
+            self._map(path)
+            return path
+        durable.create(self._store.folder, self._draft)
+        try:
+            self._prepare(path)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
     def _prepare(self, path: Path) -> None:
         durable.reserve(path, self._size)
         with path.open("r+b") as file:
@@ -341,12 +370,7 @@ class PieceWriter:
         durable.sync(path)
         size, sha256 = path.stat().st_size, file_digest(path)
         piece = Piece(file_of(self._name, sha256), size, sha256, self._key, self._facts)
-        durable.publish(path, self._store.folder / piece.file)
-        self._store._record(self._name, piece)
-
-    def _remove(self) -> None:
-        if self._path is not None:
-            self._path.unlink(missing_ok=True)
+        self._store._record(self._name, piece, path)
 
 
 def file_digest(path: Path) -> str:
@@ -355,9 +379,13 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _is_left(path: Path) -> bool:
+    return is_piece_file(path.name) or path.name.startswith((durable.UNFINISHED, LOCK))
+
+
 def _stranger(path: Path) -> str:
-    if path.name.startswith(durable.UNFINISHED):
-        return f"{path} is unfinished: delete it if nothing is being written here."
+    if path.name.startswith((durable.UNFINISHED, DRAFT, ".lock-")):
+        return f"{path} is unfinished: a run writes here, or was killed; the next one goes on."
     if path.suffix == ".safetensors":
         return f"{path} is an orphan: the manifest does not list it; it can be deleted."
     return f"{path} is foreign: it is no part of the store."

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
+import mmap
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +21,8 @@ from layergeom.states import tensorfile
 from layergeom.states.tensorfile import AnyArray
 
 MAX_EXPANSION = 100  # of a compressed member; hidden states stay below 2, zeros reach 1,000
-FREE_EXPANSION = 1 << 24  # bytes that any member may expand to
+FREE_EXPANSION = 1 << 24  # bytes that any member, and all of a file together, may expand to
+_PLAIN_ZIP = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,8 @@ def npz_arrays(path: Path) -> list[StoredLayer]:
     with _readable(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         _check_sizes(members, path)
+        if len({m.filename for m in members}) < len(members):
+            raise InputError(f"{path} is damaged: two of its members have the same name.")
         shapes = {m.filename: _member_shape(archive, m, path) for m in members}
     return [
         StoredLayer(name.removesuffix(".npy"), shape, partial(_member, path, name))
@@ -141,8 +146,11 @@ def _npz(path: Path) -> list[StoredLayer]:
 
 def _check_sizes(members: list[zipfile.ZipInfo], path: Path) -> None:
     """Refuse members that overlap in the file, or expand beyond what hidden states can."""
-    if sum(m.compress_size for m in members) > path.stat().st_size:
+    size, expanded = path.stat().st_size, sum(m.file_size for m in members)
+    if sum(m.compress_size for m in members) > size:
         raise InputError(f"{path} is damaged: its members claim more bytes than the file has.")
+    if any(m.compress_type not in _PLAIN_ZIP for m in members):
+        raise InputError(f"{path} is refused: it is not compressed as numpy does it; save it anew.")
     for member in members:
         if member.file_size > max(FREE_EXPANSION, MAX_EXPANSION * member.compress_size):
             raise InputError(
@@ -150,6 +158,11 @@ def _check_sizes(members: list[zipfile.ZipInfo], path: Path) -> None:
                 f"{member.file_size} bytes, more than {MAX_EXPANSION} times; save it uncompressed "
                 "if that is right."
             )
+    if expanded > max(FREE_EXPANSION, MAX_EXPANSION * size):
+        raise InputError(
+            f"{path} is refused: its members expand from {size} to {expanded} bytes, more than "
+            f"{MAX_EXPANSION} times; save it uncompressed if that is right."
+        )
 
 
 def _member_shape(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> tuple[int, ...]:
@@ -196,12 +209,52 @@ def _safetensors(path: Path) -> list[StoredLayer]:
 def _torch(path: Path) -> list[StoredLayer]:
     import torch
 
-    held = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    _check_pickle(path)
+    if zipfile.is_zipfile(path):
+        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    else:
+        with _bytes_of(path) as raw:  # which reads no more than there is, whatever a length says
+            held = torch.load(raw, map_location="cpu", weights_only=True)
+    _check_tensors(held, path)
     layers = object_layers(held, path.stem)
     size = path.stat().st_size
     for layer in layers:  # a stride of 0 repeats one stored number without end
         _check_claim(f"{path}, {layer.name!r}", layer.shape, size)
     return layers
+
+
+@contextlib.contextmanager
+def _bytes_of(path: Path) -> Iterator[Any]:
+    """Give a file as a memory map."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as raw:
+        yield raw
+
+
+def _check_pickle(path: Path) -> None:
+    """Refuse what makes PyTorch's restricted reader, which runs no code, fill the memory."""
+    with _bytes_of(path) as raw:
+        if raw.find(b"bytearray") >= 0:  # the one constructor that takes a mere size
+            raise InputError(f"{path} is refused: it holds a bytearray, which is no tensor.")
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if any(m.compress_type != zipfile.ZIP_STORED for m in archive.infolist()):
+            raise InputError(f"{path} is refused: it is compressed, which torch.save is not.")
+        if damaged := archive.testzip():  # PyTorch itself does not look at the checksums
+            raise InputError(f"{path} is damaged: {damaged!r} has not its checksum; save it anew.")
+
+
+def _check_tensors(held: Any, path: Path) -> None:
+    """Refuse lists of numbers: one that holds another ten times grows tenfold at each depth."""
+    named = held if isinstance(held, Mapping) else {}
+    values = named.values() if named else held if isinstance(held, (list, tuple)) else ()
+    if not all(isinstance(key, (str, int)) for key in named):
+        raise InputTypeError(f"{path} names a layer by neither a text nor a number.")
+    for value in values:
+        if not hasattr(value, "shape"):
+            raise InputTypeError(
+                f"{path} holds a {type(value).__name__} where a tensor is needed; save tensors."
+            )
 
 
 def _check_claim(place: str, shape: tuple[int, ...], stored: int) -> None:
@@ -253,15 +306,19 @@ def _hdf5(path: Path) -> list[StoredLayer]:
     except ImportError:
         raise InputError(f"{path} needs h5py: pip install 'layergeom[hdf5]'.") from None
     found: dict[str, tuple[int, ...]] = {}
+    size = path.stat().st_size
 
     def note(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = tuple(item.shape or ())
+        if not isinstance(item, h5py.Dataset):
+            return
+        place, found[name] = f"{path}, {name!r}", tuple(item.shape or ())
+        if item.external or item.is_virtual:
+            raise InputError(f"{place} lies in another file; store the numbers themselves.")
+        _check_claim(place, found[name], size)
+        _check_claim(f"{place}, a chunk", item.chunks or (), size)
 
     with h5py.File(path, "r") as file:
         file.visititems(note)
-    for name, shape in found.items():
-        _check_claim(f"{path}, {name!r}", shape, path.stat().st_size)
     return _grouped(found, partial(_hdf5_array, path))
 
 
@@ -273,19 +330,30 @@ def _hdf5_array(path: Path, name: str) -> Any:
 
 
 def _zarr(path: Path) -> list[StoredLayer]:
+    files = [file for file in path.rglob("*") if file.is_file()]
+    _check_codecs(path, files)
     try:
         import zarr
     except ImportError:
         raise InputError(f"{path} needs zarr: pip install 'layergeom[zarr]'.") from None
     root = zarr.open(str(path), mode="r")
-    stored = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    if not hasattr(root, "arrays"):
-        _check_claim(str(path), tuple(root.shape), stored)
+    stored = sum(file.stat().st_size for file in files)
+    arrays = dict(root.arrays()) if hasattr(root, "arrays") else {"": root}
+    for name, array in arrays.items():
+        place = f"{path}, {name!r}" if name else str(path)
+        _check_claim(place, tuple(array.shape), stored)
+        _check_claim(f"{place}, a chunk", tuple(array.chunks), stored)
+    if "" in arrays:
         return slices(path.stem, tuple(root.shape), partial(_zarr_array, path, root))
-    found = {name: tuple(array.shape) for name, array in root.arrays()}
-    for name, shape in found.items():
-        _check_claim(f"{path}, {name!r}", shape, stored)
-    return _grouped(found, lambda name: _zarr_array(path, root[name]))
+    shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+    return _grouped(shapes, lambda name: _zarr_array(path, arrays[name]))
+
+
+def _check_codecs(path: Path, files: Iterable[Path]) -> None:
+    """Refuse the codec by which older versions of zarr's library unpickle, hence run, a chunk."""
+    for file in files:
+        if file.name in _ZARR_FACTS and "pickle" in json.dumps(json.loads(file.read_bytes())):
+            raise InputError(f"{path} is refused: {file.name} names pickle, which runs code.")
 
 
 def _zarr_array(path: Path, array: Any) -> AnyArray:
@@ -302,6 +370,7 @@ def _grouped(
     return _sorted(layers)
 
 
+_ZARR_FACTS = (".zarray", ".zgroup", ".zattrs", ".zmetadata", "zarr.json")
 READERS: dict[str, Callable[[Path], list[StoredLayer]]] = {
     ".npy": _npy,
     ".npz": _npz,

@@ -21,7 +21,9 @@ from layergeom.errors import InputError, InputTypeError
 AnyArray: TypeAlias = npt.NDArray[Any]
 Layout: TypeAlias = "dict[str, Tensor]"
 
-MAX_HEADER = 100_000_000  # bytes; the limit of the safetensors library
+MAX_HEADER = 1 << 24  # bytes, some 100,000 arrays; once parsed it takes forty times as much
+MAX_AXES = 32  # numpy's limit before its second version
+_MAX_NUMBER = (1 << 63) - 1
 WRITTEN = {
     "BOOL": np.dtype("?"),
     "U8": np.dtype("u1"),
@@ -152,8 +154,13 @@ def _checked(name: str, entry: Any, offset: int, path: Path) -> Tensor:
 def _well_formed(entry: Any) -> bool:
     if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
         return False
-    offsets = _whole(entry.get("data_offsets"))
-    return _whole(entry.get("shape")) is not None and _is_range(offsets)
+    shape, offsets = _whole(entry.get("shape")), _whole(entry.get("data_offsets"))
+    return shape is not None and _addressable(shape) and _is_range(offsets)
+
+
+def _addressable(shape: list[int]) -> bool:
+    """Say whether numpy has a place for an array of this shape, however few numbers it holds."""
+    return len(shape) <= MAX_AXES and 8 * math.prod(filter(None, shape)) <= _MAX_NUMBER
 
 
 def _is_range(offsets: list[int] | None) -> bool:
@@ -161,7 +168,7 @@ def _is_range(offsets: list[int] | None) -> bool:
 
 
 def _whole(values: Any) -> list[int] | None:
-    if isinstance(values, list) and all(type(v) is int and v >= 0 for v in values):
+    if isinstance(values, list) and all(type(v) is int and 0 <= v <= _MAX_NUMBER for v in values):
         return values
     return None
 

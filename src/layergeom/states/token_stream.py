@@ -10,7 +10,7 @@ import numpy as np
 
 from layergeom.arrays import Float32Array
 from layergeom.states.anatomy import call, device_of
-from layergeom.states.batches import Batch, batches
+from layergeom.states.batches import Batch, padded, planned
 from layergeom.states.feeds import Feed
 from layergeom.states.hooks import tapped, tensor_of, untouched
 
@@ -69,10 +69,11 @@ def token_stream(
     taken = _Taken(feed, receive)
     with untouched(owner), tapped(loaded.module, loaded.blocks, taken.block):
         loaded.module.register_forward_hook(taken.output)  # `untouched` removes it
-        for batch in batches(feed.sequences, pad=0, budget=1, batch_size=1):
-            sequence = int(batch.rows[0])
+        for rows in planned(feed.sequences, budget=1, batch_size=1):
+            sequence = int(rows[0])
             if sequence in skip:
                 continue
+            batch = padded(feed.sequences, rows, pad=0)
             taken.mask = counted[sequence]
             output = call(owner, batch.ids.to(device), batch.attention.to(device))
             loss = float("nan") if head is None else _loss(output, batch, taken.mask)

@@ -110,8 +110,9 @@ def tokenize(
     encoded = _encode(tokenizer, told)
     ids = [np.asarray(row, dtype=np.int64) for row in encoded["input_ids"]]
     special = [np.asarray(row, dtype=bool) for row in encoded["special_tokens_mask"]]
+    wordless = [mask.all() for mask in _special(ids, special, tokenizer)]
     _check_not_empty(
-        [not text.strip() or mask.all() for text, mask in zip(texts, special, strict=True)], names
+        [not text.strip() or none for text, none in zip(texts, wordless, strict=True)], names
     )
     unknown = _unknown(ids, special, tokenizer, limits)
     too_long = _too_long(ids, names, limits)
@@ -123,7 +124,8 @@ def tokenize(
             too_long, cut["input_ids"], cut["special_tokens_mask"], strict=True
         ):
             ids[i], special[i] = np.asarray(row, dtype=np.int64), np.asarray(mask, dtype=bool)
-    counted = _counted(special, wording, _prompt_length(tokenizer, wording))
+    outside = _special(ids, special, tokenizer)
+    counted = _counted(outside, wording, _prompt_length(tokenizer, wording))
     whole = _kept(ids, counted, too_long, limits, unknown, names)
     return _cut(whole, {i: frame_of(special[i]) for i in too_long}, limits)
 
@@ -181,6 +183,17 @@ def _encode(tokenizer: Any, texts: list[str], **options: Any) -> Any:
         return_token_type_ids=False,
         **{"padding": False, "truncation": False, **options},
     )
+
+
+def _special(ids: list[IntArray], added: list[BoolArray], tokenizer: Any) -> list[BoolArray]:
+    """Find the special tokens that were added, and those that stand in the text itself.
+
+    What is masked or unknown there stands for a word.
+    """
+    known = set(getattr(tokenizer, "all_special_ids", ()))
+    words = {getattr(tokenizer, f"{name}_token_id", None) for name in ("mask", "unk")}
+    marks = sorted(known - words)
+    return [mask | np.isin(row, marks) for row, mask in zip(ids, added, strict=True)]
 
 
 def _check_not_empty(empty: Sequence[Any], names: Sequence[str]) -> None:
@@ -294,8 +307,8 @@ def _unpadded(row: IntArray, name: str, padding: Padding | None) -> IntArray:
         raise InputError(f"Row {name!r} holds nothing but padding (id {padding.code}); remove it.")
     if padding.shared and max(first, len(row) - end) > 1:
         raise InputError(
-            f"Row {name!r} begins or ends with several tokens {padding.code}, with which the model "
-            "both pads and marks beginnings or ends; give every row in its own length."
+            f"Row {name!r} begins or ends with several tokens {padding.code}, which may be padding "
+            "or marks of beginnings and ends; give every row in its own length."
         )
     return row if padding.shared else row[first:end]
 

@@ -7,6 +7,7 @@ others. The drafts become pieces when the last part is done.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import warnings
@@ -21,16 +22,15 @@ import numpy as np
 import numpy.typing as npt
 
 from layergeom.arrays import IntArray
-from layergeom.errors import GeometryWarning
+from layergeom.errors import GeometryWarning, StoreError
 from layergeom.states import durable
 from layergeom.states.content import content_key
 from layergeom.states.locks import locked
 from layergeom.states.manifest import encoded
-from layergeom.states.store import PieceWriter, Store
+from layergeom.states.store import DRAFT, PieceWriter, Store
 from layergeom.states.tensorfile import AnyArray
 
 LOCK = ".lock-drafts"
-DRAFT = ".draft-"  # begins the names of drafts and journals
 FORMAT = "layergeom journal 1"
 
 Shapes = Mapping[str, tuple[tuple[int, ...], npt.DTypeLike]]
@@ -58,12 +58,11 @@ class Unfinished:
     parts : sequence of index arrays
         The rows of each part.
     plan : mapping
-        How the parts are made, as plain JSON. That of an earlier run holds, see ``plan``.
+        How the parts are made, as plain JSON: what was done by another plan is not gone on with
+        (see `plan_of`).
 
     Attributes
     ----------
-    plan : dict
-        The plan of the run that began.
     done : dict of int to Done
         Parts that are written and sound.
     arrays : dict of str to dict of str to array
@@ -85,7 +84,7 @@ class Unfinished:
         parts: Sequence[IntArray],
         plan: Mapping[str, Any],
     ) -> None:
-        self.plan = dict(plan)
+        self._plan = dict(plan)
         self.done: dict[int, Done] = {}
         self.arrays: dict[str, dict[str, AnyArray]] = {}
         self.resumed = False
@@ -97,19 +96,22 @@ class Unfinished:
         self._stack = ExitStack()
 
     def __enter__(self) -> Unfinished:
-        with ExitStack() as opening:
-            with durable.explained(self._store.folder):
-                self._store.folder.mkdir(parents=True, exist_ok=True)
+        with durable.explained(self._store.folder), ExitStack() as opening:
+            self._store.folder.mkdir(parents=True, exist_ok=True)
             opening.enter_context(locked(self._store.folder / LOCK))
-            opening.push(self._tidied)  # behind the writers, before the lock is freed
             known = self._journal()
+            self.resumed = bool(known)
+            opening.push(self._tidied)  # behind the writers, before the lock is freed
             self._remove(but="" if not known else self._mark)
             for name, shapes in self._pieces.items():
-                writer = self._store.open(name, shapes, self._key, draft=self._draft(name))
+                draft = self._draft(name)
+                there = (self._store.folder / draft).exists()
+                writer = self._store.open(name, shapes, self._key, draft=draft)
                 self._writers[name] = opening.enter_context(writer)
                 self.arrays[name] = {label: writer[label] for label in shapes}
+                if known and not there:
+                    self._fill(name)
             self.done = {part: done for part, done in known.items() if self._sound(part, done)}
-            self.resumed = bool(known)
             self._stack = opening.pop_all()
         return self
 
@@ -122,10 +124,17 @@ class Unfinished:
         self.arrays.clear()
         self._stack.__exit__(kind, error, trace)  # publishes the pieces, or leaves their drafts
 
+    def _fill(self, name: str) -> None:
+        """Copy a piece whose draft was published before the run was killed."""
+        piece = self._store.get(name, self._key, discard=True) or {}
+        for label, array in piece.items():
+            self.arrays[name][label][...] = array
+
     def _tidied(self, kind: type[BaseException] | None, *_: object) -> None:
         """Remove what no later run can go on with."""
-        if kind is None or not (self._kept and self.done):
-            self._remove()
+        if kind is None or not (self._kept and (self.done or self.resumed)):
+            with contextlib.suppress(OSError):  # the next run does it
+                self._remove()
 
     @property
     def _kept(self) -> bool:
@@ -173,21 +182,21 @@ class Unfinished:
 
     @property
     def _journal_path(self) -> Path:
-        return self._store.folder / f"{self._mark}.json"
+        return _journal_of(self._store, self._key)
 
     def _journal(self) -> dict[int, Done]:
         """Return the parts that an earlier run has done; its plan becomes that of this run."""
         found = read_journal(self._journal_path) if self._kept else None
-        if found is None or found["key"] != self._key or found["parts_in_all"] != len(self._parts):
+        expected = {"key": self._key, "plan": self._plan, "parts_in_all": len(self._parts)}
+        if found is None or any(found[name] != value for name, value in expected.items()):
             return {}
-        self.plan = found["plan"]
         return {int(part): Done(**entry) for part, entry in found["parts"].items()}
 
     def _write_journal(self) -> None:
         content = {
             "format": FORMAT,
             "key": self._key,
-            "plan": self.plan,
+            "plan": self._plan,
             "parts_in_all": len(self._parts),
             "parts": {
                 str(part): {"sums": dict(done.sums), "facts": dict(done.facts)}
@@ -203,6 +212,26 @@ class Unfinished:
         for path in self._store.folder.glob(f"{DRAFT}*"):
             if not but or not path.name.startswith(but):
                 path.unlink(missing_ok=True)
+
+
+def sweep(store: Store, key: str) -> None:
+    """Remove what a run that was killed at its very end has left of pieces that are complete."""
+    left = list(store.folder.glob(f"{DRAFT}{key[:16]}*"))
+    lock = store.folder / LOCK
+    if left or lock.exists():
+        with contextlib.suppress(OSError, StoreError), locked(lock):
+            for path in left:
+                path.unlink(missing_ok=True)
+
+
+def plan_of(store: Store, key: str) -> dict[str, Any] | None:
+    """Return the plan of the run that was broken off in a store; None if there is none."""
+    found = read_journal(_journal_of(store, key))
+    return None if found is None or found["key"] != key else found["plan"]
+
+
+def _journal_of(store: Store, key: str) -> Path:
+    return store.folder / f"{DRAFT}{key[:16]}.json"
 
 
 def read_journal(path: Path) -> dict[str, Any] | None:

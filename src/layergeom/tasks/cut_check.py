@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from layergeom.states.anatomy import call, device_of
-from layergeom.states.batches import batches
+from layergeom.states.batches import padded, planned
 from layergeom.states.feeds import feeds
 from layergeom.states.hooks import tapped, tensor_of, untouched
 from layergeom.states.inputs import Samples
@@ -72,7 +72,8 @@ def difference(full: LoadedModel, cut: LoadedModel, blocks: int, rows: Sequences
         inf where shapes differ.
     """
     gap = largest = 0.0
-    for batch in batches(rows, 0, 0, batch_size=1):
+    for row in planned(rows, budget=1, batch_size=1):
+        batch = padded(rows, row, pad=0)
         wanted = _layer(full, blocks, batch.ids, batch.attention).double()
         given = _output(cut, batch.ids, batch.attention).double()
         if wanted.shape != given.shape:
@@ -115,7 +116,7 @@ def throughput(full: LoadedModel, cut: LoadedModel, rows: Sequences) -> tuple[fl
     Medians of five timings, taken in turn, after one call each that is not timed. What else the
     machine does enters.
     """
-    batch = next(batches(rows, 0, 0, batch_size=len(rows.ids)))
+    batch = padded(rows, np.arange(len(rows.ids)), pad=0)
     seconds: dict[str, list[float]] = {"full": [], "cut": []}
     for _ in range(REPEATS + 1):
         for name, loaded in (("full", full), ("cut", cut)):
