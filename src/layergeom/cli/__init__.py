@@ -1,7 +1,7 @@
 """The command line: a command parses, makes one library call, and prints.
 
 Tables and results go to stdout, progress and errors to stderr. Exit codes: 0 fine, 2 bad input
-(the message names the remedy), 3 degenerate data.
+(the message names the remedy), 3 degenerate data or damaged files, 128 + its number for a signal.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ import typer
 
 from layergeom.cli import (  # noqa: F401  (their commands)
     act,
+    checking,
     comparing,
     fetching,
     profiling,
     protocols,
+    sharding,
     tokens,
     training,
 )
 from layergeom.cli.app import app
+from layergeom.cli.stopping import Stopped, stoppable
 from layergeom.errors import LayergeomError
 
 __all__ = ["app", "main"]
@@ -35,11 +38,19 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        app()
+        with stoppable():
+            app()
+    except Stopped as stop:
+        typer.echo(_goes_on(f"stopped by {stop.signal.name}"), err=True)
+        sys.exit(stop.exit_code)
     except LayergeomError as error:
         typer.echo(f"layergeom: {error}", err=True)
         sys.exit(error.exit_code)
     except SystemExit as leave:
         if leave.code == INTERRUPTED:  # what typer makes of Ctrl-C
-            typer.echo("layergeom: interrupted; the same command keeps what is finished.", err=True)
+            typer.echo(_goes_on("interrupted"), err=True)
         raise
+
+
+def _goes_on(why: str) -> str:
+    return f"layergeom: {why}; the same command keeps what is finished and goes on from there."

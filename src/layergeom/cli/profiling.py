@@ -22,6 +22,7 @@ from layergeom.cli.options import (
     names,
 )
 from layergeom.cli.printing import leave, leave_views, print_json, progress_bar
+from layergeom.cli.sharding import leave_shard
 from layergeom.errors import InputError
 
 
@@ -60,6 +61,12 @@ def run(
     revision: Revision = None,
     null: Nulls = None,
     quantities: Quantities = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            help="i/n: read only this share of the rows, for layergeom merge; each process one."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Profile MODEL on DATA, or stored states; the same command computes only what is missing."""
@@ -78,6 +85,13 @@ def run(
     else:
         raise InputError("give MODEL and DATA, or --states DIR, but not both.")
     several = view.several() if states is None else {}
+    if shard is not None:
+        if several or states is not None:
+            raise InputError(
+                "--shard reads one view of MODEL on DATA; give one pool and hook point."
+            )
+        leave_shard(shard, out, options | view.given(), as_json)
+        return
     with progress_bar() as progress:
         if several:
             views = api.profile_views(progress=progress, **several, **options)
@@ -136,19 +150,6 @@ def recommend(
         print_json({"recommendation": asdict(reading.recommendation)})
     else:
         typer.echo("\n".join(reading_lines(reading)))
-
-
-@command
-def check(as_json: AsJson = False) -> None:
-    """Say what this installation has: versions, threads, neighbour kernel, devices."""
-    from layergeom.tasks.environment import environment
-
-    facts = environment()
-    if as_json:
-        print_json(facts)
-    else:
-        width = max(len(name) for name in facts)
-        typer.echo("\n".join(f"{name:<{width}}  {value}" for name, value in facts.items()))
 
 
 def _needed(value: str | None, name: str) -> str:

@@ -116,13 +116,34 @@ def write_shard(store: Store, hidden: HiddenStates, rows: IntArray, facts: dict[
 
 
 def shards_of(whole: Store) -> list[Store]:
-    """Return the stores of the shards that are there, in their order.
+    """Return the stores of the shards, in their order.
 
     Raises
     ------
     InputError
         If there are none, or one of them is not finished; naming those that are missing.
     """
+    if missing := unfinished_shards(whole):
+        raise InputError(
+            f"{whole.folder / FOLDER} lacks {', '.join(missing)}; run the same command with "
+            f"--shard {missing[0]}, then merge again."
+        )
+    return [shard.store(whole) for shard in _shards(whole)]
+
+
+def unfinished_shards(whole: Store) -> tuple[str, ...]:
+    """Return which shards are not finished, as ``i/n``.
+
+    Raises
+    ------
+    InputError
+        If there are no shards at all.
+    """
+    left = [shard for shard in _shards(whole) if shard.store(whole).key(SHARD) is None]
+    return tuple(f"{shard.number}/{shard.of}" for shard in left)
+
+
+def _shards(whole: Store) -> list[Shard]:
     folder = whole.folder / FOLDER
     try:
         of = int(json.loads((folder / PLAN).read_bytes())["of"])
@@ -130,14 +151,7 @@ def shards_of(whole: Store) -> list[Store]:
         raise InputError(f"{folder} has no shards; run with --shard i/n first.") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise StoreError(f"{folder / PLAN} is damaged; delete {folder}, start anew.") from None
-    stores = [Shard(i + 1, of).store(whole) for i in range(of)]
-    missing = [f"{i + 1}/{of}" for i, store in enumerate(stores) if store.key(SHARD) is None]
-    if missing:
-        raise InputError(
-            f"{folder} lacks {', '.join(missing)}; run the same command with --shard "
-            f"{missing[0]}, then merge again."
-        )
-    return stores
+    return [Shard(number, of) for number in range(1, of + 1)]
 
 
 def merge(whole: Store) -> HiddenStates:
