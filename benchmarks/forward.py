@@ -27,9 +27,9 @@ import torch
 
 from benchmarks import records, timing
 from layergeom.states.anatomy import call, device_of
-from layergeom.states.batches import Batch, batches
+from layergeom.states.batches import Batch, padded, planned
 from layergeom.states.feeds import Feed, feeds
-from layergeom.states.forward import Target, run, token_budget
+from layergeom.states.forward import Target, pass_plan, run
 from layergeom.states.hooks import untouched
 from layergeom.states.inputs import read_samples
 from layergeom.states.models import load
@@ -53,7 +53,8 @@ def prepared(model: str, texts: str, rows: int) -> Feed:
 def fed(feed: Feed) -> list[Batch]:
     """Return the batches that every way is fed."""
     pad = getattr(feed.plan.loaded.tokenizer, "pad_token_id", None) or 0
-    return list(batches(feed.sequences, pad, token_budget(feed.plan.loaded), None))
+    plan = pass_plan(feed.plan.loaded, None)
+    return [padded(feed.sequences, rows, pad) for rows in planned(feed.sequences, **plan)]
 
 
 def alone(feed: Feed) -> Pooled:

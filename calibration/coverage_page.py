@@ -9,9 +9,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from benchmarks.markdown import table
 from benchmarks.records import Record
 from calibration.coverage_causes import UNKNOWN, cause
-from reproductions.tables import table
 
 JOB = "coverage"
 RECORDS = Path(__file__).parent / "records" / "coverage.jsonl"

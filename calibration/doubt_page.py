@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.markdown import table
 from benchmarks.records import Record
 from calibration.doubt_maps import FULL, Network
 from calibration.doubt_runs import BESIDE, left, ranks
 from calibration.doubt_similarity import K, calibrated
 from calibration.doubt_words import TEXT
-from reproductions.tables import table
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "explanation" / "when_not_to_believe.md"
 RECORDS = Path(__file__).parent / "records" / "doubt.jsonl"

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.markdown import table
 from benchmarks.records import Record
 from layergeom.arrays import FloatArray
-from reproductions.tables import table
 
 JOB = "manifolds"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "manifolds.md"

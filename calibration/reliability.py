@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import markdown
 from layergeom.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -119,7 +120,7 @@ def _counts(
     for title, mark in kinds.items():
         names = [r["row"] for r in ours if mark in r["row"][:2]]
         table.append([title, *(_passed(tool, names, answers) for tool, _ in tools)])
-    return _table(table)
+    return markdown.table(table[0], table[1:])
 
 
 def _passed(tool: str, names: Iterable[str], answers: dict[tuple[str, str], Record]) -> str:
@@ -135,7 +136,7 @@ def _rows(
     for record in rows:
         cells = [_answer(answers.get((tool, record["row"]))) for tool in tools]
         table.append([record["row"], _plain(record["input"]), _plain(record["required"]), *cells])
-    return _table(table)
+    return markdown.table(table[0], table[1:])
 
 
 def _answer(record: Record | None) -> str:
@@ -151,14 +152,9 @@ def _answer(record: Record | None) -> str:
 
 def _plain(text: str) -> str:
     """Return text that Markdown takes literally, on one line."""
-    for sign in "\\`*_[]<>|$":
+    for sign in "\\`*_[]<>$":
         text = text.replace(sign, f"\\{sign}")
     return " ".join(text.split())
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    lines = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def main() -> None:

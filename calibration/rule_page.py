@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.markdown import table
 from benchmarks.records import Record
 from calibration.coverage_page import wilson
 from calibration.rule_cells import LEAST_FAVOURABLE, ROWS
@@ -184,7 +185,7 @@ def _nulls(kept: Sequence[Tally]) -> str:
     ]
     pooled = [counted([each for each in kept if each.case["rows"] == rows]) for rows in sizes]
     last = ["**all**", "", *(f"**{false} of {of}** {_band(false, of)}" for false, of in pooled)]
-    return _table(head, [*lines, last])
+    return table(head, [*lines, last])
 
 
 def _moves(kept: Sequence[Tally]) -> str:
@@ -203,7 +204,7 @@ def _hard(kept: Sequence[Tally]) -> str:
         ]
         for each in kept
     ]
-    return _table(["stacks", "found", "correlation of neighbours", "error over scatter"], lines)
+    return table(["stacks", "found", "correlation of neighbours", "error over scatter"], lines)
 
 
 def _power(kept: Sequence[Tally]) -> str:
@@ -236,7 +237,7 @@ def _correlated(power: Sequence[Tally], others: Sequence[Tally]) -> str:
         ]
         for each in sorted([*same, *others], key=lambda x: (x.case["dip"], -x.case["own_noise"]))
     ]
-    return _table(["dip", "own noise", "correlation of neighbours", "found"], lines)
+    return table(["dip", "own noise", "correlation of neighbours", "found"], lines)
 
 
 def _by_dip(kept: Sequence[Tally], cell: Callable[[Tally], str]) -> str:
@@ -247,7 +248,7 @@ def _by_dip(kept: Sequence[Tally], cell: Callable[[Tally], str]) -> str:
         for layers in _values(kept, "layers")
         for dip in _values(kept, "dip")
     ]
-    return _table(["layers", "dip", *(f"{rows:,} rows" for rows in sizes)], lines)
+    return table(["layers", "dip", *(f"{rows:,} rows" for rows in sizes)], lines)
 
 
 def _honest(kept: Sequence[Tally]) -> str:
@@ -259,7 +260,7 @@ def _honest(kept: Sequence[Tally]) -> str:
         if len(mine):
             means = [f"{share:.2f}" for share in mine.mean(axis=0)]
             lines.append([f"{low:.2f} – {high:.2f}", str(len(mine)), *means])
-    return _table(["reported", "stacks", "mean reported", "mean actual"], lines)
+    return table(["reported", "stacks", "mean reported", "mean actual"], lines)
 
 
 def _causes(kept: Sequence[Tally]) -> str:
@@ -271,7 +272,7 @@ def _causes(kept: Sequence[Tally]) -> str:
             means = [f"{share:.2f}" for share in shares.mean(axis=0)]
             lines.append([f"{100 * low:.0f} – {100 * high:.0f} %", str(len(shares)), *means])
     titles = ["found in", "stacks", "reported", "actual"]
-    return _table(titles, lines)
+    return table(titles, lines)
 
 
 def _rate(each: Tally) -> str:
@@ -290,8 +291,3 @@ def _percent(share: float) -> str:
 
 def _share(count: int, of: int) -> str:
     return f"{100 * count / of:.{1 if 0 < count < 0.1 * of else 0}f} %"
-
-
-def _table(titles: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    cells = [titles, ["---"] * len(titles), *lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in cells)

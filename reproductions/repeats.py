@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 import layergeom as lg
+from benchmarks.markdown import table
 from layergeom.profiles import Profile
 from layergeom.states.inputs import read_samples
-from reproductions.tables import number, table
+from reproductions.tables import number
 
 ROWS = 1500
 REPEATED = 10  # per cent of the rows once more

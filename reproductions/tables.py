@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from benchmarks.markdown import table
 from layergeom.profiles import Curve, Profile
 from layergeom.reading import read
 from layergeom.reading.claims import Claim
@@ -135,9 +136,3 @@ def grid(profiles: Mapping[tuple[View, int], Profile]) -> str:
         largest = [_largest(profile, name) for name in ("dimension", "label_overlap")]
         rows.append([view.pool, view.hook_point, str(k), *largest, choice])
     return table(["pooling", "hook point", "k", "largest ID", "largest χ labels", "rule"], rows)
-
-
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '¦') for cell in row)} |" for row in lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.markdown import table
 from benchmarks.records import FOLDER, Record
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "selection.md"
@@ -182,9 +183,3 @@ def _published(kept: Sequence[Record]) -> str:
         depth = f"{np.median([record['best_depth'] for record in found]):.2f}"
         rows.append([model, task, str(len(found)), *means, depth])
     return table(["model", "task", "revisions", *rules, "depth of the best"], rows)
-
-
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in Markdown."""
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

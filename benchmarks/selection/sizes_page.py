@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from benchmarks.markdown import table
 from benchmarks.records import FOLDER, Record
-from benchmarks.selection.page import table
 from benchmarks.selection.sizes_numbers import (
     MANY,
     Sizes,

@@ -34,6 +34,6 @@ def test_passed_rows_are_counted_of_those_offered() -> None:
     assert "| group | ours 1 | peer 2 |" in told
     assert "| all | 1 of 2 | 1 of 1 |" in told
     assert "| our own (+) | 1 of 1 | – |" in told
-    assert "| E-a | one \\| two | x | ✓ 5 | not offered |" in told
+    assert "| E-a | one ¦ two | x | ✓ 5 | not offered |" in told
     assert "| E-b | three | y | ✗ silent nan | ✓ |" in told
     assert "w" * 60 not in told

@@ -298,7 +298,7 @@ def dimension_curve(profile: Profile) -> Curve | None:
     """Return the dimension along the depth, undefined layers left out; None below three layers."""
     values = profile.dimension.values if "dimension" in profile.curves else np.zeros(0)
     at = [i for i in profile.blocks if i < len(values) and np.isfinite(values[i])]
-    if len(at) < 3:
+    if len(at) < 3 or "dimension" not in profile.covariance:
         return None
     differ = Differences.of(profile.covariance["dimension"][np.ix_(at, at)])
     kept = values[at]
