@@ -205,4 +205,5 @@ def test_an_interrupted_run_says_how_it_goes_on(
     monkeypatch.setattr(api, "profile", interrupt)
     code, out, err = main("run", "--states", states_file)
     assert (code, out) == (130, "")
-    assert err == "layergeom: interrupted; the same command keeps what is finished.\n"
+    kept = "the same command keeps what is finished and goes on from there."
+    assert err == f"layergeom: interrupted; {kept}\n"

@@ -28,7 +28,8 @@ This page is what `--help` says, written by `tools/cli_reference.py`.
 
 Tables go to standard output and progress to standard error; `--json` prints the same numbers for
 programs. Exit codes: 0 fine · 2 the input cannot be used, and the message names the remedy ·
-3 the data are degenerate, so that the quantity is undefined on them · 130 interrupted.
+3 the data are degenerate, so that the quantity is undefined on them, or `check` found damage · 130
+interrupted · 143, 138, 129 stopped by SIGTERM, SIGUSR1, SIGHUP (128 and the signal's number).
 """
 
 

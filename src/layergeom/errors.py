@@ -34,3 +34,7 @@ class DegenerateError(LayergeomError, ValueError):
 
 class GeometryWarning(UserWarning):
     """The result holds, but something about the data limits what it means."""
+
+
+class StoreWarning(UserWarning):
+    """A stored file was damaged and is computed anew; the result is what it would have been."""

@@ -247,9 +247,9 @@ def load(path: Path | str) -> Profile:
         return _profile(content)
     except StoreError:
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as e:
         raise StoreError(
-            f"{file} is not a whole profile ({type(error).__name__}: {error}); run it again."
+            f"{file} is not a whole profile ({type(e).__name__}: {e}); run it again."
         ) from None
 
 
@@ -326,7 +326,7 @@ def _map(content: Mapping[str, Any]) -> LayerMap:
 def _scale(content: Mapping[str, Any]) -> ScaleCurve:
     plateau = content["plateau"]
     return ScaleCurve(
-        np.array(content["ranks"], dtype=np.int64),
+        _whole(content["ranks"]),
         _floats(content["distances"]),
         _floats(content["values"]),
         _floats(content["errors"]),
@@ -355,6 +355,13 @@ def layer_span(keys: Sequence[str], layers: Sequence[str]) -> str:
 
 def _lists(content: Mapping[str, Any]) -> dict[str, list[float]]:
     return {key: [np.nan if x is None else x for x in row] for key, row in content.items()}
+
+
+def _whole(content: Any) -> IntArray:
+    numbers = _floats(content)
+    if not np.array_equal(numbers, np.round(numbers)) or np.any(np.abs(numbers) > 1 << 53):
+        raise ValueError("ranks are whole numbers")
+    return numbers.astype(np.int64)
 
 
 def _floats(content: Any) -> FloatArray:

@@ -11,6 +11,7 @@ NAMES = (
     "pca_dimension_90", "pca_dimension_99", "r1", "r2", "norm", "token_norm_mean",
     "token_norm_max", "distinct_points", "overlap", "dimension_levina_bickel", "rankme",
     "dataset_entropy", "linearity_next", "linearity_update_next", "mutual_knn",
+    "anisotropy_without_first",
 )  # fmt: skip
 
 

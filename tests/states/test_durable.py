@@ -7,17 +7,6 @@ from layergeom.errors import StoreError
 from layergeom.states import durable
 
 
-def test_write_replaces_a_link_and_leaves_its_target(tmp_path):
-    target = tmp_path / "precious"
-    target.write_text("old")
-    link = tmp_path / "link"
-    link.symlink_to(target)
-    durable.write(link, b"new")
-    assert target.read_text() == "old"
-    assert not link.is_symlink()
-    assert link.read_bytes() == b"new"
-
-
 @pytest.mark.parametrize("step", ["fsync", "replace"])
 def test_a_fault_at_any_step_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch, step):
     target = tmp_path / "file"
@@ -45,7 +34,7 @@ def test_data_are_synced_before_the_rename_and_the_folder_after(tmp_path, monkey
 
 
 def test_reserved_bytes_are_really_there(tmp_path):
-    path = durable.create(tmp_path)
+    path = durable.create(tmp_path, "file")
     durable.reserve(path, 1 << 20)
     assert path.stat().st_size == 1 << 20
     assert path.stat().st_blocks * 512 >= 1 << 20
@@ -53,7 +42,7 @@ def test_reserved_bytes_are_really_there(tmp_path):
 
 def test_reserve_without_the_system_call_writes_zeros(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "posix_fallocate", raising=False)
-    path = durable.create(tmp_path)
+    path = durable.create(tmp_path, "file")
     durable.reserve(path, (1 << 20) + 5)
     assert path.read_bytes() == bytes((1 << 20) + 5)
 
@@ -61,7 +50,7 @@ def test_reserve_without_the_system_call_writes_zeros(tmp_path, monkeypatch):
 def test_the_umask_decides_who_may_read(tmp_path):
     former = os.umask(0o027)
     try:
-        path = durable.create(tmp_path)
+        path = durable.create(tmp_path, "file")
     finally:
         os.umask(former)
     assert path.stat().st_mode & 0o777 == 0o640

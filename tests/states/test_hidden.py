@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from layergeom.errors import GeometryWarning, InputError, InputTypeError, StoreError
+from layergeom.errors import InputError, InputTypeError, StoreError, StoreWarning
 from layergeom.states.hidden import (
     HiddenStates,
     LayerName,
@@ -89,7 +89,7 @@ def test_a_damaged_layer_raises_when_read_and_is_none_when_discarded(store):
     assert opened["block_1"].shape == (5, 3)
     with pytest.raises(StoreError, match=r"damaged"):
         opened["block_2"]
-    with pytest.warns(GeometryWarning, match=r"computed anew"):
+    with pytest.warns(StoreWarning, match=r"computed anew"):
         assert open_states(store, discard=True) is None
 
 

@@ -43,7 +43,7 @@ def test_the_holder_is_named(holder):
         pytest.fail("two hold one lock")
 
 
-def test_the_lock_of_a_dead_process_is_free(holder):
+def test_R_stale_lock_of_a_dead_process_is_free(holder):
     process, path = holder
     process.kill()
     process.wait()

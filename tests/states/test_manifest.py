@@ -53,7 +53,7 @@ def test_every_flipped_bit_is_noticed_or_harmless():
                 assert "manifest.json" in str(error)  # noqa: PT017
 
 
-def test_newer_schema_says_so():
+def test_R_schema_newer_says_so():
     head = json.loads(serialized({})) | {"schema": 2}
     with pytest.raises(StoreError, match=r"has schema 2 but this version reads up to 1"):
         parsed(json.dumps(head).encode(), PATH)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny import folder, network, texts, tokenizer
 
-from layergeom.errors import GeometryWarning, InputError, StoreError
+from layergeom.errors import InputError, StoreError, StoreWarning
 from layergeom.states.extract import extract, extract_shard
 from layergeom.states.hidden import layer_piece
 from layergeom.states.inputs import read_samples
@@ -157,7 +157,7 @@ def test_a_damaged_shard_is_found_before_anything_is_merged(model, tmp_path):
     file.write_bytes(data)
     with pytest.raises(StoreError, match="damaged"):
         merge(store)
-    with pytest.warns(GeometryWarning, match="It is computed anew"):
+    with pytest.warns(StoreWarning, match="It is computed anew"):
         extract_shard(model, SAMPLES, Shard(2, 2), store, **BATCHES)
     whole = extract(model, SAMPLES, store=Store(tmp_path / "whole"), **BATCHES)
     same(merge(store), whole)

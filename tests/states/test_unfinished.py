@@ -2,18 +2,12 @@
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 
-import numpy as np
 import pytest
 import torch
 from tiny import folder, network, texts, tokenizer
 
-from layergeom.errors import GeometryWarning, StoreError
+from layergeom.errors import StoreWarning
 from layergeom.states import batches
 from layergeom.states.extract import extract
 from layergeom.states.inputs import read_samples
@@ -125,7 +119,7 @@ def test_a_damaged_part_is_read_again_and_no_other(model, monkeypatch, tmp_path)
     data[head + longest * 16 * 4 + 5] ^= 1  # 16 float32 values per row
     draft.write_bytes(data)
     counted = Counted(monkeypatch)
-    with pytest.warns(GeometryWarning, match=r"part \d of the unfinished states .* is damaged"):
+    with pytest.warns(StoreWarning, match=r"part \d of the unfinished states .* is damaged"):
         extract(model, samples, store=store)
     assert counted.rows < len(LINES)
     assert files(store.folder) == files(tmp_path / "whole")
@@ -174,60 +168,6 @@ def test_what_is_not_finite_is_told_of_parts_of_former_runs_too(tmp_path):
     resumed = extract(module, samples, **options)
     assert whole.provenance["invalid"]
     assert resumed.provenance["invalid"] == whole.provenance["invalid"]
-
-
-RUN = """
-import sys, torch
-torch.set_num_threads(1)
-from layergeom.states import batches
-from layergeom.states.extract import extract
-from layergeom.states.inputs import read_samples
-from layergeom.states.store import Store
-batches.PART_TOKENS = 100
-def slow(done, of, what):
-    print(done, flush=True)
-    if len(sys.argv) > 4:
-        import time; time.sleep(float(sys.argv[4]))
-samples = read_samples(open(sys.argv[2]).read().split("\\n"))
-extract(sys.argv[1], samples, store=Store(sys.argv[3]), batch_size=1, progress=slow)
-"""
-
-
-def started(model, tmp_path, pause="0.02"):
-    (tmp_path / "lines").write_text("\n".join(LINES))
-    return subprocess.Popen(
-        [sys.executable, "-c", RUN, model, tmp_path / "lines", tmp_path / "killed", pause],
-        stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        text=True,
-    )
-
-
-def test_kill_9_loses_a_part_at_most(model, tmp_path):
-    rng = np.random.default_rng(0)
-    for _ in range(3):
-        with started(model, tmp_path) as process:
-            for _ in range(int(rng.integers(5, 30))):
-                process.stdout.readline()
-            time.sleep(rng.uniform(0, 0.03))
-            process.kill()
-    store = Store(tmp_path / "killed")
-    [journal] = store.folder.glob(f"{DRAFT}*.json")
-    assert len(read_journal(journal)["parts"]) >= 1
-    samples = read_samples(LINES)
-    extract(model, samples, store=store, batch_size=1)
-    extract(model, samples, store=Store(tmp_path / "whole"), batch_size=1)
-    assert files(store.folder) == files(tmp_path / "whole")
-    assert len(list(store.folder.iterdir())) == len(list((tmp_path / "whole").iterdir()))
-
-
-def test_a_second_process_is_told_who_writes(model, tmp_path):
-    with started(model, tmp_path) as process:
-        process.stdout.readline()
-        with pytest.raises(StoreError, match=f"is being written by process {process.pid} on"):
-            extract(model, read_samples(LINES), store=Store(tmp_path / "killed"), batch_size=1)
-        process.send_signal(signal.SIGKILL)
-    extract(model, read_samples(LINES), store=Store(tmp_path / "killed"), batch_size=1)
 
 
 def test_the_journal_holds_plan_and_sums(model, tmp_path):

@@ -25,6 +25,7 @@ from layergeom.cli import (  # noqa: F401  (their commands)
 from layergeom.cli.app import app
 from layergeom.cli.stopping import Stopped, stoppable
 from layergeom.errors import LayergeomError
+from layergeom.show.cells import visible
 
 __all__ = ["app", "main"]
 
@@ -44,7 +45,7 @@ def main() -> None:
         typer.echo(_goes_on(f"stopped by {stop.signal.name}"), err=True)
         sys.exit(stop.exit_code)
     except LayergeomError as error:
-        typer.echo(f"layergeom: {error}", err=True)
+        typer.echo(f"layergeom: {visible(error)}", err=True)
         sys.exit(error.exit_code)
     except SystemExit as leave:
         if leave.code == INTERRUPTED:  # what typer makes of Ctrl-C

@@ -25,6 +25,7 @@ from layergeom.cli.options import (
     View,
 )
 from layergeom.cli.printing import print_json, progress_bar
+from layergeom.show.cells import visible
 
 Layer = Annotated[
     str,
@@ -200,4 +201,4 @@ def numbered(layer: str) -> str | int:
 
 def warning_lines(warnings: tuple[str, ...]) -> list[str]:
     """Return warnings as lines to print."""
-    return [f"Warning: {warning}" for warning in warnings]
+    return [f"Warning: {visible(warning)}" for warning in warnings]

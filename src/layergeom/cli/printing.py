@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from layergeom.show.cells import visible
+
 if TYPE_CHECKING:
     from layergeom.profile_result import ProfileResult
     from layergeom.states.views import View
@@ -54,7 +56,7 @@ def leave(
     lines = reading_lines(reading)
     if dynamics is not None:
         lines.append(f"Training: {dynamics.turning_point}")
-    lines += [f"Warning: {warning}" for warning in profile.warnings]
+    lines += [f"Warning: {visible(warning)}" for warning in profile.warnings]
     typer.echo("\n" + "\n".join(lines) + "\n\nWritten:\n" + "\n".join(f"  {p}" for p in paths))
 
 

@@ -19,6 +19,7 @@ from layergeom.cli.options import (
     SpecialTokens,
 )
 from layergeom.cli.printing import print_json, progress_bar
+from layergeom.show.cells import visible
 
 
 @command
@@ -63,5 +64,5 @@ def clouds(
 
     Console().print(clouds_table(found))
     for warning in found.warnings:
-        typer.echo(f"Warning: {warning}")
+        typer.echo(f"Warning: {visible(warning)}")
     typer.echo(f"\nWritten:\n  {out / FILE}")

@@ -24,6 +24,7 @@ from layergeom.cli.options import (
     View,
 )
 from layergeom.cli.printing import leave, progress_bar
+from layergeom.show.cells import visible
 
 
 @command
@@ -67,7 +68,7 @@ def told_on_stderr() -> Iterator[None]:
     """Say warnings in a line of their own on stderr."""
 
     def tell(message: Warning | str, *_: Any, **__: Any) -> None:
-        typer.echo(f"layergeom: {message}", err=True)
+        typer.echo(f"layergeom: {visible(message)}", err=True)
 
     with warnings.catch_warnings():
         warnings.showwarning = tell

@@ -117,7 +117,19 @@ def _largest(
 
 
 def _decomposed(matrix: FloatArray, want: str) -> tuple[FloatArray, FloatArray]:
-    """Eigenvalues, ascending, and the eigenvectors of those that are wanted with them."""
+    """Eigenvalues, ascending, and the eigenvectors of those that are wanted with them.
+
+    On one thread: on several, LAPACK's last bits follow their number.
+    """
+    from threadpoolctl import (  # type: ignore[import-untyped,unused-ignore]  # scikit-learn's own
+        threadpool_limits,
+    )
+
+    with threadpool_limits(1):
+        return _eigen(matrix, want)
+
+
+def _eigen(matrix: FloatArray, want: str) -> tuple[FloatArray, FloatArray]:
     if want == "values":
         values = eigvalsh(matrix, check_finite=False)
         return np.asarray(values, dtype=np.float64), np.empty((len(matrix), 0))

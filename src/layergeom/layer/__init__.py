@@ -5,7 +5,7 @@ from layergeom.layer.measured import Labels, MeasuredLayer
 from layergeom.layer.measuring import measured_layer
 from layergeom.layer.settings import Settings
 
-SCHEMA = 3  # raised whenever the same states would give another profile
+SCHEMA = 4  # raised whenever the same states would give another profile
 
 __all__ = [
     "SCHEMA",

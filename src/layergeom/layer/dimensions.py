@@ -16,6 +16,7 @@ from layergeom.geometry.decimations import Decimation, thinned_twonn
 from layergeom.geometry.dimension import Fit
 from layergeom.geometry.families import families
 from layergeom.geometry.group_ratios import ranked_distances, reach
+from layergeom.geometry.half_precision import BLURS, half_rounding
 from layergeom.geometry.homogeneity import constant_share
 from layergeom.geometry.near_twins import FEWEST_LISTED, near_twins
 from layergeom.geometry.uncertainty import Joined, adjacency, standard_error
@@ -46,6 +47,7 @@ def measure_points(
         listed = f"{layer.audit.differing} of {layer.audit.rows}"
         layer.notes.append(f"the neighbour lists of {listed} rows are wrong in float64; report it.")
     _distances(layer, graph, joined)
+    _tell_rounding(layer, X, graph)
     _dimensions(layer, X, graph, settings)
 
 
@@ -58,6 +60,17 @@ def _distances(layer: MeasuredLayer, graph: NeighborGraph, joined: Joined) -> No
             rows = np.zeros(graph.n)
             rows[graph.representatives] = (distances - mean) * (graph.n / graph.n_distinct)
             layer.numbers[name] = (mean, standard_error(rows, joined))
+
+
+def _tell_rounding(layer: MeasuredLayer, X: Points, graph: NeighborGraph) -> None:
+    """Warn of half precision that blurs neighbours, wherever it was that the numbers lost it."""
+    rounding = half_rounding(X, graph) if reach(graph) else None
+    if rounding is not None and rounding.share > BLURS:
+        layer.notes.append(
+            f"the numbers are those of {rounding.format}, whose rounding is {rounding.share:.1%} "
+            "of the distance to the nearest neighbour: dimension and neighbours are blurred; keep "
+            "states in float32."
+        )
 
 
 def _dimensions(layer: MeasuredLayer, X: Points, graph: NeighborGraph, settings: Settings) -> None:
@@ -115,20 +128,20 @@ def _beyond_reach(n: int, thin: Decimation) -> str:
 def _tell_kin(layer: MeasuredLayer, graph: NeighborGraph) -> None:
     """Warn of rows that belong together and are not named as groups."""
     remedy = "If rows belong together, give groups=…"
-    kin = families(graph)
-    if kin is not None:
-        layer.notes.append(
-            f"rows come in families of about {kin.size}, far nearer to each other than to all "
-            f"others: the dimension is {kin.within:.1f} up to them and {kin.beyond:.1f} behind. "
-            f"{remedy}"
-        )
-        return
     twins = near_twins(graph) if graph.k >= FEWEST_LISTED else None
     if twins is not None and twins.misleading:
         layer.notes.append(
             f"{twins.share:.1%} of the distinct points have a near twin (r2/r1 > {twins.ratio:.1f}"
             f", more than chance gives); the dimension is {twins.dimension.value:.1f} with them "
             f"and {twins.dimension_without:.1f} without. {remedy}"
+        )
+        return
+    kin = families(graph)
+    if kin is not None:
+        layer.notes.append(
+            f"rows come in families of about {kin.size}, far nearer to each other than to all "
+            f"others: the dimension is {kin.within:.1f} up to them and {kin.beyond:.1f} behind. "
+            f"{remedy}"
         )
 
 

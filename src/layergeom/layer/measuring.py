@@ -19,7 +19,7 @@ from layergeom.layer.dimensions import measure_points
 from layergeom.layer.graphs import layer_graph
 from layergeom.layer.measured import Labels, MeasuredLayer, with_gaps
 from layergeom.layer.settings import Settings
-from layergeom.states.hidden import HiddenStates
+from layergeom.states.hidden import HiddenStates, first_tokens
 
 SPECTRAL = (
     "anisotropy",
@@ -30,6 +30,8 @@ SPECTRAL = (
     "participation_ratio",
     "norm",
 )
+
+SINK = 2.0  # times the anisotropy without first tokens, from which these are told to carry it
 
 
 def measured_layer(
@@ -66,6 +68,7 @@ def measured_layer(
         # Made here and kept: every estimate of this graph asks for it, or for that of the points.
         layer.joined["overlap"] = row_adjacency(graph, settings.k)
         _spectrum(layer, X, graph, states, key)
+        _without_first(layer, X, graph, states)
         measure_points(layer, X, graph, settings)
         if given is not None:
             _label_overlap(layer, searched, given, settings)
@@ -106,6 +109,30 @@ def _spectrum(
         norms = np.asarray(states.token_norms[key], dtype=np.float64)
         for column, name in enumerate(("token_norm_mean", "token_norm_max")):
             layer.numbers[name] = _row_mean(norms[:, column], graph.groups)
+
+
+def _without_first(
+    layer: MeasuredLayer, X: Points, graph: NeighborGraph, states: HiddenStates
+) -> None:
+    """Measure the anisotropy of single tokens without the first ones, which may be sinks."""
+    first = first_tokens(states)
+    if first is None or not first.any():
+        return
+    kept = ~first
+    try:
+        found = geometry.anisotropy(X[kept])
+    except (InputError, DegenerateError) as trouble:
+        layer.notes.append(f"anisotropy_without_first is unknown: {trouble}")
+        return
+    groups = None if graph.groups is None else graph.groups[kept]
+    error = cluster_error(found.influence, graph.point[kept], groups)
+    layer.numbers["anisotropy_without_first"] = (found.value, error)
+    whole = layer.numbers["anisotropy"][0]
+    if whole > SINK * found.value:
+        layer.notes.append(
+            f"the first tokens of their samples, {first.mean():.1%} of the rows, carry the "
+            f"anisotropy: {whole:.3f} with them and {found.value:.3f} without."
+        )
 
 
 def _row_mean(values: FloatArray, groups: IntArray | None) -> tuple[float, float]:

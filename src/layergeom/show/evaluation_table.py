@@ -19,6 +19,7 @@ _BEST = "▶"
 def evaluation_table(found: Evaluation) -> Table:
     """Return one row per layer, the best of each score marked; macro where classes are unequal."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, title_justify="left")
     table.add_column("layer", no_wrap=True)
@@ -31,7 +32,7 @@ def evaluation_table(found: Evaluation) -> Table:
             table.add_column(_TITLES[name] + suffix, justify="right", no_wrap=True)
             columns.append(_cells(values.tolist(), errors.tolist()))
     for at, layer in enumerate(found.layers):
-        table.add_row(visible(layer), *(column[at] for column in columns))
+        table.add_row(Text(visible(layer)), *(column[at] for column in columns))
     return table
 
 

@@ -73,8 +73,12 @@ def canvas(ax: Axes | None, width: float = 6.3, height: float = 3.3) -> tuple[Fi
 
 
 def literal(text: object, limit: int = 60) -> str:
-    """Return ``text`` so that matplotlib shows it as it is: no control codes, no mathematics."""
-    return visible(text, limit).replace("$", r"\$")
+    """Return ``text`` so that matplotlib shows it as it is: no control codes, no mathematics.
+
+    A name that begins with ``_`` would be missing from a legend; a space without width saves it.
+    """
+    shown = visible(text, limit).replace("$", r"\$")
+    return f"\u200b{shown}" if shown.startswith("_") else shown
 
 
 def layer_axis(ax: Axes, profile: Profile) -> None:

@@ -177,6 +177,17 @@ _TABLE = (
         f"{_B}, eq. 1",
     ),
     Quantity(
+        "anisotropy_without_first",
+        "Anisotropy without first tokens",
+        "σ₁²/Σσ², no first",
+        "ratio, 1/min(D, N−1) to 1",
+        "<i>σ</i><sub>1</sub><sup>2</sup> / Σ<sub><i>i</i></sub> <i>σ</i><sub><i>i</i></sub>"
+        "<sup>2</sup> of the rows that are not the first token of their sample",
+        f"Of single tokens: the anisotropy once attention sinks have no say; {_CENTRED}.",
+        "Sinks that stand elsewhere (delimiters) stay in: compare the maximum token norm.",
+        f"{_B}, eq. 1; Sun et al. 2024, arXiv 2402.17762, for the sinks",
+    ),
+    Quantity(
         "anisotropy_uncentered",
         "Anisotropy, uncentred",
         "σ₁²/Σσ², uncentred",

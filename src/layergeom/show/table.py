@@ -148,7 +148,7 @@ def _csv_cell(value: object) -> str:
         return "NaN" if math.isnan(value) else repr(value)
     if isinstance(value, (bool, int)):
         return str(value)
-    text = str(value)
+    text = str(value).replace("\r\n", "\n").replace("\r", "\n")  # a bare \r is not quoted
     return f"'{text}" if text.startswith(_DANGEROUS) else text
 
 

@@ -40,6 +40,7 @@ from layergeom.states.views import HookPoint, View, views_of
 __all__ = ["Extraction", "View", "extract", "extract_views"]
 
 SCHEMA = 4  # counts up when the same settings give other numbers
+Ready = Callable[[Sequence[Target]], None]
 
 
 def extract(
@@ -89,6 +90,8 @@ def extract(
         Of a network that has several; by default the encoder of an encoder–decoder.
     blocks : sequence of str, optional
         Paths of the blocks, in the order of their calls, for a network whose blocks are not found.
+    ready : callable, optional
+        Called with what will be written, before the forward pass; what it raises ends the run.
 
     Returns
     -------
@@ -241,6 +244,7 @@ class _Request:
     device_map: Any
     part: Part | None
     blocks: Sequence[str] | None
+    ready: Ready | None
 
     @cached_property
     def fed(self) -> Samples:
@@ -294,11 +298,12 @@ def _requested(
     device_map: Any = None,
     part: Part | None = None,
     blocks: Sequence[str] | None = None,
+    ready: Ready | None = None,
     **options: Any,
 ) -> _Request:
     given = settings(dtype=None if dtype is None else dtype_name(dtype), **options)
     network = (revision, tokenizer, image_processor, dtype, device_map, part, blocks)
-    return _Request(model, samples, progress, given, *network)
+    return _Request(model, samples, progress, given, *network, ready)
 
 
 def _answered(request: _Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:
@@ -338,6 +343,8 @@ def _passed(
 ) -> dict[View, HiddenStates]:
     """Feed the network once for all views that feed it the same."""
     targets = [_target(request, feed, stores[feed.options.view]) for feed in together]
+    if request.ready is not None:
+        request.ready(targets)
     with passing(targets, request.options.batch_size, request.progress) as outcomes:
         return {
             feed.options.view: _hidden(feed, target, outcome, request.fed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from operator import or_
 from typing import Any
 
 from layergeom.states.hidden import HiddenStates
@@ -45,11 +47,17 @@ class Findings:
         return cls({layer: tuple(sorted(rows)) for layer, rows in broken.items()}, where, split)
 
     def told_of(self, hidden: HiddenStates) -> HiddenStates:
-        """Return the states with what was found as ``provenance["invalid"]`` and warnings."""
+        """Return the states with what was found as ``provenance["invalid"]`` and warnings.
+
+        What overflowed in a layer counts in those behind it too: a norm may hide it there.
+        """
+        found = (frozenset(self.broken.get(layer, ())) for layer in hidden.layers)
+        overflowed: Iterator[frozenset[int]] = accumulate(found, or_)
         invalid = {
             layer: f"{len(rows)} of {hidden.n} rows are not finite in {self.where}; extract in "
             "float32 or bfloat16"
-            for layer, rows in self.broken.items()
+            for layer, rows in zip(hidden.layers, overflowed, strict=True)
+            if rows
         }
         return replace(
             hidden,

@@ -188,16 +188,15 @@ def _sequence(source: Any, role: str) -> Sequence[Any]:
 def _per_row(values: Sequence[Any], table: Table, role: str, source: str = "") -> Labels:
     if table.rows is not None and len(values) == table.whole:
         values = [values[row] for row in table.rows]
+    place = f"{role} ({source})" if source else role
     if len(values) != table.n:
-        origin = f" ({source})" if source else ""
         raise InputError(
-            f"{role}{origin} have length {len(values)} but there are {table.n} rows in "
-            f"{table.source}."
+            f"{place} have length {len(values)} but there are {table.n} rows in {table.source}."
         )
-    return tuple(_text(value, role) for value in values)
+    return tuple(_text(value, place) for value in values)
 
 
-def _text(value: Any, role: str) -> str | None:
+def _text(value: Any, place: str) -> str | None:
     """Return a label as text, whole numbers without a fraction; None, NaN and "" as None."""
     if isinstance(value, np.generic):
         value = value.item()
@@ -206,12 +205,12 @@ def _text(value: Any, role: str) -> str | None:
     if isinstance(value, float):
         if value % 1 != 0:
             raise InputError(
-                f"{role} hold the real number {value!r}; convert them to texts if each value is a "
+                f"{place} hold the real number {value!r}; convert them to texts if each value is a "
                 "class of its own."
             )
         value = int(value)
     if not isinstance(value, (str, int)):
         raise InputTypeError(
-            f"{role} hold a {type(value).__name__}; texts or whole numbers are needed."
+            f"{place} hold a {type(value).__name__}; texts or whole numbers are needed."
         )
     return str(value)

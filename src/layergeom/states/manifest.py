@@ -126,8 +126,6 @@ def parsed(data: bytes, path: Path) -> dict[str, Piece]:
     StoreError
         If it is damaged, foreign, or written by a newer version.
     """
-    if len(data) > MAX_BYTES:
-        raise _damaged(path)
     try:
         head = json.loads(data)
     except (ValueError, RecursionError):

@@ -7,7 +7,6 @@ touches the old one: the manifest, replaced last and in one step, says which of 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import shutil
 import tempfile
 import warnings
@@ -20,14 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from layergeom.errors import GeometryWarning, InputError, StoreError
+from layergeom.errors import InputError, StoreError, StoreWarning
 from layergeom.states import durable, tensorfile
 from layergeom.states.content import content_key
+from layergeom.states.durable import file_digest
 from layergeom.states.locks import locked
 from layergeom.states.manifest import (
     MANIFEST,
     MAX_BYTES,
     Piece,
+    encoded,
     file_of,
     is_piece_file,
     parsed,
@@ -109,7 +110,7 @@ class Store:
         except StoreError as error:
             if not discard:
                 raise
-            warnings.warn(f"{error} It is computed anew.", GeometryWarning, stacklevel=2)
+            warnings.warn(f"{error} It is computed anew.", StoreWarning, stacklevel=2)
             return None
 
     def put(
@@ -132,7 +133,7 @@ class Store:
         shapes = {label: (array.shape, array.dtype) for label, array in held.items()}
         with self.open(name, shapes, key, facts) as writer:
             for label, array in held.items():
-                writer[label][...] = array
+                writer.fill(label, array)
 
     def open(
         self,
@@ -195,16 +196,26 @@ class Store:
 
         Nothing is done, and nothing said, where another process writes or nothing may be written.
         """
-        if any(map(_is_left, self.strangers())):
+        left = (durable.UNFINISHED, LOCK)
+        if any(is_piece_file(p.name) or p.name.startswith(left) for p in self.strangers()):
             with contextlib.suppress(OSError, StoreError), locked(self.folder / LOCK):
                 self._sweep()
 
     def _sweep(self) -> None:
         """Remove what `tidy` does; the caller holds the lock, under which pieces get a line."""
         durable.sweep(self.folder)
+        if any(self.folder.glob(f"{DRAFT}*.json")):
+            return  # a run that goes on takes them back
         for path in self.strangers():
             if is_piece_file(path.name):
                 path.unlink(missing_ok=True)
+
+    def take_back(self, name: str, draft: str) -> None:
+        """Make a draft again of a piece that a killed process has renamed, but not listed."""
+        with locked(self.folder / LOCK, PATIENCE):
+            for path in self.strangers():
+                if is_piece_file(path.name) and path.name.startswith(f"{encoded(name)}."):
+                    path.replace(self.folder / draft)
 
     def _damage(self, piece: Piece) -> str | None:
         try:
@@ -220,8 +231,7 @@ class Store:
     def _pieces(self) -> dict[str, Piece]:
         path = self.folder / MANIFEST
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)  # one more is refused
+            data = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -263,9 +273,11 @@ class Store:
     def _record(self, name: str, piece: Piece, path: Path) -> None:
         """Name the piece in the manifest; only now does it exist, and the old one no more."""
         with locked(self.folder / LOCK, PATIENCE):
-            pieces = {**self._pieces(), name: piece}
+            former = self._pieces()
             durable.publish(path, self.folder / piece.file)
-            durable.write(self.folder / MANIFEST, serialized(pieces))
+            durable.write(self.folder / MANIFEST, serialized({**former, name: piece}))
+            if name in former and former[name].file != piece.file:
+                (self.folder / former[name].file).unlink(missing_ok=True)
             self._sweep()
 
 
@@ -306,6 +318,13 @@ class PieceWriter:
     def __getitem__(self, array: str) -> AnyArray:
         """Return the writable memory map of one array."""
         return self._maps[array]
+
+    def fill(self, label: str, array: AnyArray) -> None:
+        """Write a whole array; through its map every page would be a fault."""
+        if self._path is not None:
+            with durable.explained(self._store.folder), self._path.open("r+b") as file:
+                file.seek(self._layout[label].start)
+                file.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
 
     def __exit__(
         self,
@@ -367,20 +386,9 @@ class PieceWriter:
         path = self._path
         if path is None:
             raise StoreError(f"{self._name!r} was never opened; use the writer in a with block.")
-        durable.sync(path)
         size, sha256 = path.stat().st_size, file_digest(path)
         piece = Piece(file_of(self._name, sha256), size, sha256, self._key, self._facts)
         self._store._record(self._name, piece, path)
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file, streamed (about 1 GB/s)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _is_left(path: Path) -> bool:
-    return is_piece_file(path.name) or path.name.startswith((durable.UNFINISHED, LOCK))
 
 
 def _stranger(path: Path) -> str:

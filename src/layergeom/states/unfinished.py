@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from layergeom.arrays import IntArray
-from layergeom.errors import GeometryWarning, StoreError
+from layergeom.errors import StoreError, StoreWarning
 from layergeom.states import durable
 from layergeom.states.content import content_key
 from layergeom.states.locks import locked
@@ -105,11 +105,13 @@ class Unfinished:
             self._remove(but="" if not known else self._mark)
             for name, shapes in self._pieces.items():
                 draft = self._draft(name)
-                there = (self._store.folder / draft).exists()
+                lost = bool(known) and not (self._store.folder / draft).exists()
+                if lost:
+                    self._store.take_back(name, draft)
                 writer = self._store.open(name, shapes, self._key, draft=draft)
                 self._writers[name] = opening.enter_context(writer)
                 self.arrays[name] = {label: writer[label] for label in shapes}
-                if known and not there:
+                if lost:
                     self._fill(name)
             self.done = {part: done for part, done in known.items() if self._sound(part, done)}
             self._stack = opening.pop_all()
@@ -168,7 +170,7 @@ class Unfinished:
         warnings.warn(
             f"part {part + 1} of the unfinished states in {self._store.folder} is damaged. It is "
             "computed anew.",
-            GeometryWarning,
+            StoreWarning,
             stacklevel=4,
         )
         return False

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -121,7 +122,8 @@ def write_embeddings(
 def _replacing(path: Path) -> Iterator[Path]:
     """Give a file beside ``path`` that takes its place at the end, or is removed after an error."""
     with durable.explained(path):
-        unfinished = durable.create(path.parent)
+        # not a temporary: HDF5 locks its files itself
+        unfinished = durable.create(path.parent, f".{path.name}.{secrets.token_hex(8)}.part")
         try:
             yield unfinished
             durable.publish(unfinished, path)

@@ -121,7 +121,9 @@ class _Network:
 
 
 @dataclass(frozen=True)
-class _Geometry:
+class Geometry:
+    """What the geometry of so many rows takes, in bytes."""
+
     rows: int
     layers: int
     width: int
@@ -129,18 +131,22 @@ class _Geometry:
 
     @property
     def listed(self) -> int:
+        """Neighbours of a row in the lists."""
         return max(min(max(self.settings.k, self.settings.ranks), self.rows - 1), 1)
 
     @property
     def states(self) -> int:
+        """On disk, of the hidden states."""
         return self.rows * (4 * self.width + _ROW_BYTES) * self.layers
 
     @property
     def lists(self) -> int:
+        """On disk, of the neighbour lists."""
         return self.rows * (16 * self.listed + 8) * self.layers
 
     @property
     def kept(self) -> int:
+        """On disk, of what outlives the states."""
         return self.rows * (5 * self.settings.k + 20) * self.layers
 
     @property
@@ -204,7 +210,7 @@ def plan(
     found = _checkpoints(model, revisions, axis, max_checkpoints)
     network = _network(found[-1], part)
     rows = _rows(data, text_column, max_samples)
-    geometry = _Geometry(rows, network.layers, network.width, Settings(k=k))
+    geometry = Geometry(rows, network.layers, network.width, Settings(k=k))
     sizes = [_sizes(checkpoint) for checkpoint in found]
     what = what_to_keep(keep, model, Path()) if len(found) > 1 else "weights"
     disk, peak = _disk([missing for _, missing in sizes], geometry, what)
@@ -267,7 +273,7 @@ def smallest_difference(rows: int) -> float:
     return max(DIFFERENCE_FACTOR / math.sqrt(rows), MIN_CHANGE)
 
 
-def _disk(missing: list[int], geometry: _Geometry, keep: Keep) -> tuple[int, int]:
+def _disk(missing: list[int], geometry: Geometry, keep: Keep) -> tuple[int, int]:
     """Return what is left on the disk, and the most that is there on the way."""
     working = geometry.states + geometry.lists
     kept = geometry.kept if len(missing) > 1 else 0

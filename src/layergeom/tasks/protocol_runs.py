@@ -27,6 +27,7 @@ from layergeom.tasks.measured_states import measured_states
 from layergeom.tasks.null_models import check_rows_have_tokens
 from layergeom.tasks.null_runs import NullRuns
 from layergeom.tasks.nulls import Measured, Null, checked_nulls, with_nulls
+from layergeom.tasks.preflight import check_room
 from layergeom.tasks.protocol_data import chosen_samples
 from layergeom.tasks.protocols import Protocol, options, protocol
 
@@ -166,7 +167,8 @@ def profile_by(
     plan = prepared(recipe, data, **given)
     _check_rows(plan, plan.extraction.get("pool"))
     store = None if folder is None else Store(folder / STATES)
-    hidden = extract(model, plan.samples, store=store, progress=progress, **plan.extraction)
+    asked = {**plan.extraction, "ready": partial(check_room, plan.settings)}
+    hidden = extract(model, plan.samples, store=store, progress=progress, **asked)
     return nulled(measured(plan, hidden, folder, progress), plan, model, hidden, folder, progress)
 
 
@@ -215,6 +217,7 @@ def profiles_by(
         hook_points=hook_points,
         store=None if folder is None else lambda view: Store(folder / view.name / STATES),
         progress=progress,
+        ready=partial(check_room, plan.settings),
         **asked,
     )
     places = {view: None if folder is None else folder / view.name for view in found}
