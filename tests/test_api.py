@@ -162,13 +162,13 @@ def test_a_second_call_computes_nothing(
     first = call()
     with monkeypatch.context() as patch:
         patch.setattr("layergeom.measure.measured_layer", never)
-        patch.setattr(extraction, "run", never)
+        patch.setattr(extraction, "passing", never)
         patch.setattr(extraction, "load_source", never)
         assert call().to_json() == first.to_json()
         with pytest.raises(AssertionError, match="computed again"):
             call(k=9)  # other settings: measured again, from the same states
     with monkeypatch.context() as patch:
-        patch.setattr(extraction, "run", never)
+        patch.setattr(extraction, "passing", never)
         assert call(k=9).overlap.chance == pytest.approx(9 / 59)
         with pytest.raises(AssertionError, match="computed again"):
             call(max_length=5)

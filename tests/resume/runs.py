@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -99,6 +100,7 @@ class Ended:
 
 def serve() -> None:
     """Answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job is born deaf to it
     _imported()
     for line in sys.stdin:
         request = json.loads(line)

@@ -85,7 +85,7 @@ def test_a_second_run_makes_no_forward_pass(
         raise AssertionError("computed again")
 
     monkeypatch.setattr(extraction, "load_source", never)
-    monkeypatch.setattr(extraction, "run", never)
+    monkeypatch.setattr(extraction, "passing", never)
     monkeypatch.setattr(geometry, "neighbor_graph", never)
     again = dynamics(training_run, samples, settings=TEN, folder=folder)
     np.testing.assert_array_equal(again.overlap_to_final, found.overlap_to_final)
