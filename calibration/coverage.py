@@ -34,7 +34,7 @@ from layergeom.geometry.uncertainty import (
     row_adjacency,
 )
 from layergeom.layer import MeasuredLayer
-from layergeom.layer.dimensions import _distances
+from layergeom.layer.dimensions import measure_distances
 from layergeom.layer.measuring import SPECTRAL
 
 REPETITIONS = 1000
@@ -107,7 +107,7 @@ def _spectrum(graph: NeighborGraph, drawn: Layers) -> dict[str, Told]:
 def _near(graph: NeighborGraph, dimension: float) -> dict[str, Told]:
     """Return what a profile says of the neighbour distances and of constant density."""
     layer = MeasuredLayer()
-    _distances(layer, graph, adjacency(graph, 2))
+    measure_distances(layer, graph, adjacency(graph, 2))
     if graph.groups is None:
         found = geometry.local_homogeneity(graph, dimension)
         layer.numbers["homogeneity"] = (found.value, found.error)

@@ -46,12 +46,12 @@ def measure_points(
     if layer.audit.differing:
         listed = f"{layer.audit.differing} of {layer.audit.rows}"
         layer.notes.append(f"the neighbour lists of {listed} rows are wrong in float64; report it.")
-    _distances(layer, graph, joined)
+    measure_distances(layer, graph, joined)
     _tell_rounding(layer, X, graph)
     _dimensions(layer, X, graph, settings)
 
 
-def _distances(layer: MeasuredLayer, graph: NeighborGraph, joined: Joined) -> None:
+def measure_distances(layer: MeasuredLayer, graph: NeighborGraph, joined: Joined) -> None:
     """Mean distance of the first two neighbours, or other groups, among the distinct points."""
     for rank, name in ((1, "r1"), (2, "r2")):
         if rank <= reach(graph):
