@@ -188,6 +188,19 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path: Path) -> None:
             load(written(tmp_path, text[:end]))
 
 
+def test_a_changed_digit_is_found_but_not_where_there_is_no_digest(tmp_path: Path) -> None:
+    text = small().to_json()
+    content = json.loads(text)
+    values = content["curves"]["dimension"]["values"]
+    at, value = next((at, value) for at, value in enumerate(values) if value is not None)
+    values[at] = value + 1e-9
+    with pytest.raises(StoreError, match=r"does not fit its sha256\); run it again"):
+        load(written(tmp_path, json.dumps(content)))
+    assert load(written(tmp_path, json.dumps(json.loads(text), indent=7))).to_json() == text
+    del content["sha256"]  # as earlier versions wrote it
+    assert load(written(tmp_path, json.dumps(content)))["dimension"].values[at] == value + 1e-9
+
+
 def changed(value: object, rng: random.Random) -> object:
     """The same JSON with one place of it replaced by something else."""
     if isinstance(value, (dict, list)) and value and rng.random() < 0.85:
@@ -200,6 +213,7 @@ def changed(value: object, rng: random.Random) -> object:
 
 def test_malformed_files_give_a_store_error_or_a_profile(tmp_path: Path) -> None:
     content = json.loads(small().to_json())
+    del content["sha256"]  # with it, all would be refused
     rng = random.Random(0)  # noqa: S311
     opened = refused = 0
     for _ in range(400):

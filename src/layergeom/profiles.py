@@ -19,6 +19,7 @@ from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import InputError, StoreError
 from layergeom.states import durable
 from layergeom.states.hidden import LayerName
+from layergeom.states.sealed import sealed, unsealed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,11 +194,11 @@ class Profile:
         return pd.DataFrame(self.rows()).set_index("layer")
 
     def to_json(self) -> str:
-        """Return the whole profile as JSON; nan becomes null, numbers keep all their digits."""
+        """Return the whole profile as JSON with its digest; nan is null, all digits are kept."""
         content = {"schema": SCHEMA} | {
             f.name: plain(getattr(self, f.name)) for f in fields(Profile)
         }
-        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return sealed(content)
 
     def save(self, folder: Path | str) -> Path:
         """Write ``profile.json`` into ``folder`` (made if absent) whole or not at all.
@@ -244,7 +245,7 @@ def load(path: Path | str) -> Profile:
             raise StoreError(
                 f"{file} has schema {schema}, newer than this version's {SCHEMA}; update layergeom."
             )
-        return _profile(content)
+        return _profile(unsealed(content))
     except StoreError:
         raise
     except (LookupError, TypeError, ValueError, OverflowError, AttributeError, RecursionError) as e:

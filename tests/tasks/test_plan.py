@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from layergeom.api import profile
 from layergeom.errors import InputError
+from layergeom.layer import Settings
 from layergeom.reading.turns import MIN_CHANGE
+from layergeom.states.anatomy import call
 from layergeom.states.inputs import read_samples
+from layergeom.tasks import timing
 from layergeom.tasks.dynamics import dynamics
 from layergeom.tasks.plan import dimension_error, plan, smallest_difference
 from states.hub_cache import FakeHub, faked, offline
@@ -86,6 +91,54 @@ def test_the_planned_error_against_the_run_itself(training_run: Path) -> None:
     measured = float(np.median(found.errors / found.values))
     # the factor lies between 1.1 and 1.9 from model to model
     assert dimension_error(1000) == pytest.approx(measured, rel=0.5)
+
+
+def test_the_time_of_the_batches_and_of_the_geometry(
+    training_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forward pass that takes 5 ms a batch takes as many times longer as there are batches."""
+    rows = np.random.default_rng(3).integers(4, VOCABULARY, (8000, 40))
+    fed = []
+
+    def slow(module: Any, ids: Any, mask: Any) -> Any:
+        fed.append(len(ids))
+        time.sleep(0.005)
+        return call(module, ids, mask)
+
+    monkeypatch.setattr("layergeom.states.reader.call", slow)
+    told = plan(training_run / "step0", rows, max_samples="all", k=5, device="cpu").timing
+    assert told is not None
+    assert told.device == "cpu"
+    assert len(fed) == told.batches <= told.of / 2
+    assert told.forward > 0.005 * told.of
+    assert told.total == told.load + told.forward + told.geometry
+
+
+def test_the_geometry_grows_with_the_square_of_the_rows_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(timing, "ROWS", 300)
+    monkeypatch.setattr(timing, "_took", lambda call: (call() and 0.0) or 1.0)
+    settings = Settings(k=5, decimation=(1, 2))
+    few, many = (timing.geometry_seconds(n, 2, 8, settings) for n in (300, 3000))
+    # a search takes 1 s, that of halves a quarter of it: nothing is left for the rest
+    assert few == 2 * 1.25
+    assert many == 2 * 1.25 * 100
+
+
+@pytest.mark.parametrize("unknown", ["data", "asked not to"])
+def test_no_time_without_data_or_wish(training_run: Path, unknown: str) -> None:
+    given = {"data": 100} if unknown == "data" else {"data": ROWS, "timed": False}
+    assert plan(training_run / "step0", k=5, **given).timing is None
+
+
+def test_what_does_not_fit_is_told(training_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = plan(training_run / "step0", 1000, k=5)
+    assert told.shortfalls == ()
+    monkeypatch.setattr("layergeom.tasks.plan.machine_memory", lambda: told.memory - 1)
+    monkeypatch.setattr("layergeom.states.room.shutil.disk_usage", lambda _: (0, 0, told.disk - 1))
+    short = plan(training_run / "step0", 1000, k=5).shortfalls
+    assert [line.split(":")[0] for line in short] == ["memory", "disk"]
 
 
 # ── a hub id ──────────────────────────────────────────────────────────────────────────────────

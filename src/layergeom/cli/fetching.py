@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from layergeom.cli.bundles import command
-from layergeom.cli.options import AsJson, Checkpoints, Dtype, K, Kept, MaxLength, Revisions, Rows
+from layergeom.cli.options import (
+    AsJson,
+    Checkpoints,
+    Device,
+    Dtype,
+    K,
+    Kept,
+    MaxLength,
+    Revisions,
+    Rows,
+)
 from layergeom.cli.printing import print_json, progress_bar
 from layergeom.cli.training import revision_names, told_on_stderr
 
 if TYPE_CHECKING:
     from layergeom.tasks.fetch import Fetched
     from layergeom.tasks.plan import Plan
+    from layergeom.tasks.timing import Timing
 
 
 @command
@@ -29,12 +40,20 @@ def plan(
     max_length: MaxLength = None,
     k: K = None,
     dtype: Dtype = None,
+    device: Device = None,
+    timed: Annotated[
+        bool, typer.Option("--time/--no-time", help="Feed a few batches, to say how long.")
+    ] = True,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder of the run, for its free disk.")
+    ] = Path(),
     as_json: AsJson = False,
 ) -> None:
-    """Say what a run will take before anything is downloaded: bytes, disk, memory."""
+    """Say what a run will take before it begins: bytes, disk, memory, time."""
     from layergeom.tasks.plan import plan as planned
 
     options: dict[str, Any] = {"max_length": max_length, "dtype": dtype}
+    options |= {"device": device or "auto", "timed": timed, "folder": output}
     options |= {} if k is None else {"k": k}
     for bundle in (checkpoints, kept, rows):
         options |= bundle.given()
@@ -79,11 +98,38 @@ def _plan_lines(plan: Plan) -> list[str]:
         "disk": f"{size(plan.disk)} at the end (keep: {plan.keep}), {size(plan.peak_disk)} at most",
         "memory": f"{size(plan.memory)} ({weights}; geometry {size(plan.memory_search)})",
     }
+    if plan.timing is not None:
+        lines["time"] = _time(plan.timing, len(plan.checkpoints))
+    if plan.shortfalls:
+        lines["too much"] = "; ".join(plan.shortfalls)
     if plan.checkpoints:
         lines["checkpoints"] = f"{len(plan.checkpoints)}, {_span(plan.checkpoints)}"
     each = f", at most {size(max(plan.download))} for a checkpoint" if plan.checkpoints else ""
     lines["download"] = f"{size(sum(plan.download))}{each}"
     return [f"{name:<12}{text}" for name, text in lines.items()]
+
+
+def _time(timing: Timing, checkpoints: int) -> str:
+    each = " for a checkpoint" if checkpoints else ""
+    parts = f"forward pass {duration(timing.forward)} on {timing.device}"
+    return (
+        f"{duration(timing.total)}{each} ({parts}, geometry {duration(timing.geometry)}; "
+        f"measured on {timing.batches} of {timing.of} batches)"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Write a time with a unit that it fills.
+
+    Examples
+    --------
+    >>> duration(42.4), duration(400), duration(100_000)
+    ('42 s', '6.7 min', '28 h')
+    """
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.2g} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _span(names: tuple[str, ...]) -> str:

@@ -224,6 +224,8 @@ def extract_shard(
     [feed] = feeds(loaded, request.fed, [request.options])
     plan = common_plan(store, key, shard, pass_plan(loaded, request.options.batch_size))
     target, share = _target(request, feed, own), Share(shard.number, shard.of, plan)
+    if request.ready is not None:
+        request.ready([target])
     rows = target.rows_of([batch for part in share.parts(feed.sequences) for batch in part])
     with passing([target], progress=progress, share=share) as [outcome]:
         facts = {**_findings(feed, outcome).facts, "held": len(rows)}

@@ -24,6 +24,7 @@ from layergeom.states.loading import (
 )
 from layergeom.states.norms import Norms, find_norms
 from layergeom.states.pipelines import Pipeline, read_pipeline, stated_length
+from layergeom.states.room import check_weights
 from layergeom.states.sources import Source, identify
 from layergeom.states.tokenization import Padding
 
@@ -257,6 +258,8 @@ def load_source(
     if source.kind == "module":
         network = _given(source.module, dtype, device)
     else:
+        if device_map is None:
+            check_weights(source, dtype_name(dtype), pick_device(device))
         network = read_network(source, dtype, device_map, warnings, part)
         if device_map is None:
             network = network.to(pick_device(device))

@@ -59,9 +59,9 @@ def check(path: Path | str) -> tuple[Checked, ...]:
     Notes
     -----
     Reads every stored byte once (about 1 GB/s) and writes nothing. A file counts as sound if its
-    size and SHA-256 are those of the manifest; a profile, which has none, if it can be read whole.
-    So a changed digit in a ``profile.json`` is not found, nor a store that someone has rewritten
-    together with its manifest.
+    size and SHA-256 are those of the manifest, a profile if it fits the SHA-256 within it (one of
+    an earlier version has none: it counts as sound if it can be read whole). What someone has
+    rewritten together with its digests is not found.
     """
     place = Path(path)
     found = [one for folder in _folders(place) for one in _of_folder(folder)]

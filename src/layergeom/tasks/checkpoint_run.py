@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -34,6 +35,7 @@ from layergeom.states.sources import identify
 from layergeom.states.store import Store
 from layergeom.tasks import kept
 from layergeom.tasks.kept import Kept
+from layergeom.tasks.preflight import check_series
 
 Keep: TypeAlias = Literal["auto", "profile", "states", "weights"]
 
@@ -65,8 +67,17 @@ class CheckpointRun:
     keep: Keep
     extraction: Mapping[str, Any]
 
-    def measured(self, checkpoint: Checkpoint, progress: Progress | None) -> Kept:
+    def measured(self, checkpoint: Checkpoint, left: int, progress: Progress | None) -> Kept:
         """Return a checkpoint's numbers: those of an earlier run, or measured now.
+
+        Parameters
+        ----------
+        checkpoint : Checkpoint
+            Which.
+        left : int
+            Checkpoints from this one on, for which the disk must suffice.
+        progress : callable or None
+            Called after each batch.
 
         Raises
         ------
@@ -78,7 +89,7 @@ class CheckpointRun:
         place = self.folder / encoded(checkpoint.name)
         found = self._finished(checkpoint, place)
         if found is None:
-            found = self._measured(checkpoint, place, progress)
+            found = self._measured(checkpoint, place, left, progress)
         if self.keep == "profile":
             _drop(place / STATES)
         return found
@@ -93,15 +104,17 @@ class CheckpointRun:
         )
         return kept.read(place, self._key(source.identity))
 
-    def _measured(self, checkpoint: Checkpoint, place: Path, progress: Progress | None) -> Kept:
-        hidden = self._states(checkpoint, place, progress)
+    def _measured(
+        self, checkpoint: Checkpoint, place: Path, left: int, progress: Progress | None
+    ) -> Kept:
+        hidden = self._states(checkpoint, place, left, progress)
         rows = rows_kept(self.samples, hidden)
         profile = measure_once(hidden, rows.labels, rows.exclude, self.settings, place)
         key = self._key(str(hidden.provenance["model_hash"]))
         return kept.write(place, key, hidden, profile, self.settings)
 
     def _states(
-        self, checkpoint: Checkpoint, place: Path, progress: Progress | None
+        self, checkpoint: Checkpoint, place: Path, left: int, progress: Progress | None
     ) -> HiddenStates:
         """Run the model; weights that came into the hub's cache for it leave it again."""
         passing = checkpoint.revision is not None and self.keep != "weights"
@@ -112,6 +125,7 @@ class CheckpointRun:
             revision=checkpoint.revision,
             store=Store(place / STATES),
             progress=progress,
+            ready=partial(check_series, self.settings, left, self.keep != "profile"),
             **self.extraction,
         )
         gc.collect()  # of a network that refers to itself, before the next one is read

@@ -193,7 +193,7 @@ def dynamics(
         measured: list[Kept] = []
         for done, checkpoint in enumerate(found):
             report = _named(progress, checkpoint, done, len(found))
-            measured.append(run.measured(checkpoint, report))
+            measured.append(run.measured(checkpoint, len(found) - done, report))
             _same_layers(measured[0].profile, measured[-1].profile, checkpoint)
         return _assembled(found, measured, settings, axis, notes)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from layergeom.states.pooling import Pooling
 from layergeom.states.store import Store
 from layergeom.tasks.chosen_layer import chosen_layer
 from layergeom.tasks.embedding_files import check_ids, file_format, write_embeddings
+from layergeom.tasks.preflight import check_states
 from layergeom.version import VERSION
 
 _OF_ALL_LAYERS = ("invalid", "skipped")  # said in the warnings
@@ -137,9 +139,8 @@ def embed(
     if kind is not None:
         check_ids(samples.ids, kind)
     store = Store.temporary() if folder is None else Store(folder)
-    hidden = extract(
-        model, samples, store=store, progress=progress, pool=pool, layers=[asked], **options
-    )
+    options |= {"pool": pool, "layers": [asked], "ready": partial(check_states, 1)}
+    hidden = extract(model, samples, store=store, progress=progress, **options)
     found = _embeddings(hidden, asked, run)
     if output is not None:
         found.save(output, kind)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+from layergeom.layer import Settings
 from layergeom.measure import Progress
 from layergeom.profiles import STATES, Profile
 from layergeom.states.extract import extract
@@ -16,6 +18,7 @@ from layergeom.states.store import Store
 from layergeom.tasks.length_controls import length_controls
 from layergeom.tasks.null_models import null_inputs
 from layergeom.tasks.nulls import Measured, NullCurves, null_of
+from layergeom.tasks.preflight import check_room
 from layergeom.tasks.row_tokens import row_tokens
 
 Profiled = Callable[[HiddenStates, Path | None, Progress | None], Profile]
@@ -45,10 +48,10 @@ class NullRuns:
 
     def makers(self, profile: Profile, measured: Measured) -> dict[str, Callable[[], NullCurves]]:
         """Return what makes each null of the run, by kind."""
-        layers, seed = measured.states.layers, measured.settings.seed
+        layers, settings = measured.states.layers, measured.settings
         return {
-            "shuffled": lambda: null_of(self.run("shuffled", seed), layers),
-            "untrained": lambda: null_of(self.run("untrained", seed), layers),
+            "shuffled": lambda: null_of(self.run("shuffled", settings), layers),
+            "untrained": lambda: null_of(self.run("untrained", settings), layers),
             "length": lambda: self.controls(profile, measured),
         }
 
@@ -63,7 +66,7 @@ class NullRuns:
         tokens = row_tokens(self.model, self.samples, measured.states, self.options)
         return length_controls(profile, measured, tokens, self.progress)
 
-    def run(self, kind: Literal["shuffled", "untrained"], seed: int = 0) -> Profile:
+    def run(self, kind: Literal["shuffled", "untrained"], settings: Settings) -> Profile:
         """Return the profile of one more forward pass, from its folder if it is there.
 
         Raises
@@ -73,9 +76,9 @@ class NullRuns:
         """
         place = None if self.folder is None else self.folder / f"null-{kind}"
         store = None if place is None else Store(place / STATES)
-        with null_inputs(kind, self.model, self.samples, self.options, seed) as fed:
-            hidden = extract(
-                fed.model, fed.samples, store=store, progress=self.progress, **fed.options
-            )
+        ready = partial(check_room, settings)
+        with null_inputs(kind, self.model, self.samples, self.options, settings.seed) as fed:
+            asked = {**fed.options, "ready": ready, "progress": self.progress}
+            hidden = extract(fed.model, fed.samples, store=store, **asked)
         named = replace(hidden, provenance={**hidden.provenance, "model": fed.name})
         return self.profiled(named, place, self.progress)

@@ -1,4 +1,4 @@
-"""What a run will take and can tell, before anything is downloaded: bytes, disk, errors."""
+"""What a run will take and can tell, before it begins: bytes, disk, memory, errors, time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from layergeom.arrays import count
 from layergeom.errors import InputError
-from layergeom.geometry import search_memory
 from layergeom.layer import Settings
 from layergeom.reading.turns import MIN_CHANGE
 from layergeom.states.checkpoints import Axis, Checkpoint, checkpoints
@@ -18,14 +17,15 @@ from layergeom.states.forward import processor_budget
 from layergeom.states.hub import cached_bytes, needed_files, remote
 from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.loading import dtype_name
+from layergeom.states.room import free_disk, gigabytes, machine_memory
 from layergeom.states.sampling import MAX_SAMPLES
 from layergeom.states.sources import identify, weight_files
 from layergeom.tasks.checkpoint_run import Keep, what_to_keep
+from layergeom.tasks.geometry_sizes import GeometrySizes
+from layergeom.tasks.timing import Timing, timing
 
 USUAL_LENGTH = 512  # tokens of a sequence where nobody says
 _ITEM = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2, "auto": 4}
-_ROW_BYTES = 8  # token norms of a row at a layer
-_GRAPH = 56  # bytes that a listed neighbour takes while all layers are compared
 # times 1/√rows; medians over models, of benchmarks/records/sizes.jsonl (how_many_samples.md)
 ERROR_FACTOR = 1.3  # relative standard error of a layer's dimension
 DIFFERENCE_FACTOR = 3.2  # relative difference that two layers' errors ask for
@@ -74,6 +74,10 @@ class Plan:
         gone by then.
     keep : str
         What is left of a checkpoint (see :func:`layergeom.dynamics`).
+    timing : Timing or None
+        Seconds of one checkpoint; None where it was not measured.
+    shortfalls : tuple of str
+        What does not fit this machine; a run would be refused.
     """
 
     model: str
@@ -96,6 +100,8 @@ class Plan:
     memory_search: int
     memory: int
     keep: Keep
+    timing: Timing | None = None
+    shortfalls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -120,43 +126,6 @@ class _Network:
         return self.parameters * item, tokens * features * item
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """What the geometry of so many rows takes, in bytes."""
-
-    rows: int
-    layers: int
-    width: int
-    settings: Settings
-
-    @property
-    def listed(self) -> int:
-        """Neighbours of a row in the lists."""
-        return max(min(max(self.settings.k, self.settings.ranks), self.rows - 1), 1)
-
-    @property
-    def states(self) -> int:
-        """On disk, of the hidden states."""
-        return self.rows * (4 * self.width + _ROW_BYTES) * self.layers
-
-    @property
-    def lists(self) -> int:
-        """On disk, of the neighbour lists."""
-        return self.rows * (16 * self.listed + 8) * self.layers
-
-    @property
-    def kept(self) -> int:
-        """On disk, of what outlives the states."""
-        return self.rows * (5 * self.settings.k + 20) * self.layers
-
-    @property
-    def memory(self) -> int:
-        """One layer, its search, and the lists of all layers while they are compared."""
-        compared = _GRAPH * self.rows * self.layers * self.settings.k
-        search = search_memory(max(self.rows, 2), self.width, self.listed)
-        return 4 * self.rows * self.width + search + compared
-
-
 def plan(
     model: str | Path,
     data: Any = None,
@@ -171,6 +140,9 @@ def plan(
     dtype: Any = None,
     max_length: int | None = None,
     part: str | None = None,
+    device: str = "auto",
+    timed: bool = True,
+    folder: Path | str = ".",
 ) -> Plan:
     """Say what a run of :func:`layergeom.profile` or :func:`layergeom.dynamics` will take.
 
@@ -186,8 +158,13 @@ def plan(
         How data are read.
     k : int
         Neighbours compared by the overlaps.
-    dtype, max_length, part
+    dtype, max_length, part, device
         As of the extraction.
+    timed : bool
+        Feed a few batches of the data to the last checkpoint, and measure a small geometry, to say
+        how long the run will take; only where data are given and all weights are on this machine.
+    folder : path
+        Where the run will be written, to see whether its disk suffices.
 
     Returns
     -------
@@ -201,20 +178,27 @@ def plan(
 
     Notes
     -----
-    From configuration and file sizes only: a few kB are downloaded, no weights. The network is
-    built without memory to count its parameters; other checkpoints are taken to have the shape of
-    the last. Memory is an estimate for a processor: Python and its libraries (0.5 to 1 GB) are not
-    in it, attention is counted as if it were held in full, and sequences as 512 tokens long unless
-    ``max_length`` says otherwise.
+    All but the time is from configuration and file sizes only: a few kB are downloaded, no weights.
+    The network is built without memory to count its parameters; other checkpoints are taken to
+    have the shape of the last. Memory is an estimate for a processor: Python and its libraries
+    (0.5 to 1 GB) are not in it, attention is counted as if it were held in full, and sequences as
+    512 tokens long unless ``max_length`` says otherwise. Of the time, see
+    :func:`layergeom.tasks.timing.timing`.
     """
     found = _checkpoints(model, revisions, axis, max_checkpoints)
     network = _network(found[-1], part)
-    rows = _rows(data, text_column, max_samples)
-    geometry = Geometry(rows, network.layers, network.width, Settings(k=k))
+    samples = _samples(data, text_column, max_samples)
+    rows = samples if isinstance(samples, int) else len(samples)
+    geometry = GeometrySizes(rows, network.layers, network.width, Settings(k=k))
     sizes = [_sizes(checkpoint) for checkpoint in found]
     what = what_to_keep(keep, model, Path()) if len(found) > 1 else "weights"
     disk, peak = _disk([missing for _, missing in sizes], geometry, what)
     weights, batch = network.memory(dtype, max_length)
+    memory = max(weights + batch, geometry.memory)
+    took = None
+    if timed and not isinstance(samples, int) and not sizes[-1][1]:
+        given = {"dtype": dtype, "max_length": max_length, "device": device}
+        took = timing(found[-1].source, samples, geometry.settings, part, **given)
     return Plan(
         model=str(model),
         checkpoints=tuple(c.name for c in found if c.name),
@@ -234,8 +218,10 @@ def plan(
         memory_weights=weights,
         memory_batch=batch,
         memory_search=geometry.memory,
-        memory=max(weights + batch, geometry.memory),
+        memory=memory,
         keep=what,
+        timing=took,
+        shortfalls=_shortfalls(memory, peak, Path(folder)),
     )
 
 
@@ -273,7 +259,7 @@ def smallest_difference(rows: int) -> float:
     return max(DIFFERENCE_FACTOR / math.sqrt(rows), MIN_CHANGE)
 
 
-def _disk(missing: list[int], geometry: Geometry, keep: Keep) -> tuple[int, int]:
+def _disk(missing: list[int], geometry: GeometrySizes, keep: Keep) -> tuple[int, int]:
     """Return what is left on the disk, and the most that is there on the way."""
     working = geometry.states + geometry.lists
     kept = geometry.kept if len(missing) > 1 else 0
@@ -285,14 +271,27 @@ def _disk(missing: list[int], geometry: Geometry, keep: Keep) -> tuple[int, int]
     return disk, disk + max(passing if keep != "weights" else working + kept - left, 0)
 
 
-def _rows(data: Any, text_column: Any, max_samples: int | Literal["all"] | None) -> int:
+def _shortfalls(memory: int, disk: int, folder: Path) -> tuple[str, ...]:
+    there, (place, free) = machine_memory(), free_disk(folder)
+    short = []
+    if there is not None and memory > there:
+        short.append(f"memory: {gigabytes(memory)} of {gigabytes(there)}")
+    if disk > free:
+        short.append(f"disk: {gigabytes(disk)} of {gigabytes(free)} free at {place}")
+    return tuple(short)
+
+
+def _samples(
+    data: Any, text_column: Any, max_samples: int | Literal["all"] | None
+) -> Samples | int:
+    """Return the rows, or how many they are where nothing more is known."""
     if data is None:
         return max_samples if isinstance(max_samples, int) else MAX_SAMPLES
     if isinstance(data, int):
         return count(data, "data", 1)
     if isinstance(data, Samples):
-        return len(data)
-    return len(read_samples(data, text_column=text_column, max_samples=max_samples))
+        return data
+    return read_samples(data, text_column=text_column, max_samples=max_samples)
 
 
 def _checkpoints(

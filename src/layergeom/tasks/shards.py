@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from layergeom.profiles import STATES
 from layergeom.states.extract import extract_shard
 from layergeom.states.shards import Shard, merge, unfinished_shards
 from layergeom.states.store import Store
+from layergeom.tasks.preflight import check_states
 from layergeom.tasks.protocol_runs import prepared
 from layergeom.tasks.protocols import Protocol
 
@@ -71,7 +73,8 @@ def extract_share(
     """
     plan, share = prepared(protocol, data, **given), Shard.of_text(shard)
     store = Store(Path(folder) / STATES)
-    extraction = {**plan.extraction, "progress": progress}
+    ready = partial(check_states, share.of)
+    extraction = {**plan.extraction, "progress": progress, "ready": ready}
     rows = extract_shard(model, plan.samples, share, store, **extraction)
     return ShardDone(shard, rows, unfinished_shards(store))
 

@@ -1,0 +1,166 @@
+"""How long a run will take, from a few of its batches and a smaller geometry, measured now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from layergeom import geometry
+from layergeom.arrays import IntArray, Points
+from layergeom.layer import Settings
+from layergeom.measure import measure
+from layergeom.states.batches import planned
+from layergeom.states.feeds import Feed, feeds
+from layergeom.states.forward import Share, Target, pass_plan, passing
+from layergeom.states.inputs import Samples
+from layergeom.states.models import load
+from layergeom.states.settings import settings as extraction
+from layergeom.states.store import Store
+from layergeom.states.stored import stored_states
+
+BATCHES = 8  # that are fed, from the longest rows to the shortest
+ROWS = 5000  # of the geometry that is measured, more where layers are wider
+_LATENT = 10  # dimension of the points that it is measured on
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds by the clock that a run will take.
+
+    Attributes
+    ----------
+    load : float
+        Reading the weights, hashing them, and learning what the layers are.
+    forward : float
+        The forward pass over all rows.
+    geometry : float
+        Neighbours, dimensions, overlaps of all layers.
+    batches, of : int
+        Batches that were fed for it, of how many.
+    device : str
+        On which they were fed.
+    """
+
+    load: float
+    forward: float
+    geometry: float
+    batches: int
+    of: int
+    device: str
+
+    @property
+    def total(self) -> float:
+        """The whole run, without figures and report."""
+        return self.load + self.forward + self.geometry
+
+
+def timing(
+    model: Any, samples: Samples, settings: Settings, part: Any = None, **options: Any
+) -> Timing:
+    """Feed a few batches and measure a small geometry; scale both to the whole run.
+
+    Parameters
+    ----------
+    model, samples, settings, part, **options
+        Of the run; ``options`` as of :func:`layergeom.states.extract.extract`.
+
+    Returns
+    -------
+    Timing
+
+    Raises
+    ------
+    InputError
+        As the extraction.
+
+    Notes
+    -----
+    The forward pass: the batches of the run itself, every m-th of them, written to the disk as the
+    run does; the first is left out where there are more (it also warms up). Seconds per token of
+    the padded batches are taken for all. The geometry: points near a curved surface of dimension
+    10 in the network's width, of which the search grows with the square of the rows, the rest with
+    the rows, and comparing layers with their pairs as well.
+
+    When it misleads: other work on the machine now, or then; rows whose neighbours are harder to
+    find than those of a surface (the search then costs up to the full matrix product); labels,
+    nulls and further quantities, which are not in it.
+    """
+    start = time.perf_counter()
+    names = ("device", "dtype")
+    loading = {name: options[name] for name in names if options.get(name) is not None}
+    loaded = load(model, part=part, **loading)
+    loading_took = time.perf_counter() - start
+    given = {name: value for name, value in options.items() if value is not None}
+    [feed] = feeds(loaded, samples, [extraction(**given)])
+    forward, fed, of = _forward(feed)
+    widths = [layer.width for layer in feed.plan.layers]
+    rows = len(feed.sequences.kept if feed.chosen is None else feed.chosen.positions)
+    return Timing(
+        load=loading_took,
+        forward=forward,
+        geometry=geometry_seconds(rows, len(widths), max(widths), settings),
+        batches=fed,
+        of=of,
+        device=loaded.device,
+    )
+
+
+def _forward(feed: Feed) -> tuple[float, int, int]:
+    """Return the seconds of the whole pass, the batches that were fed, and all there are."""
+    plan = pass_plan(feed.plan.loaded, feed.options.batch_size)
+    every = planned(feed.sequences, **plan)
+    share = Share(1, max(1, len(every) // BATCHES), plan)
+    batches = [batch for part in share.parts(feed.sequences) for batch in part]
+    target = Target(feed.plan, feed.sequences, Store.temporary(), "timing", feed.chosen)
+    stamps = [time.perf_counter()]
+    with passing([target], progress=lambda *_: stamps.append(time.perf_counter()), share=share):
+        pass
+    cold = min(1, len(batches) - 1)
+    took = stamps[len(batches)] - stamps[cold]
+    return took * _tokens(feed, every) / _tokens(feed, batches[cold:]), len(batches), len(every)
+
+
+def _tokens(feed: Feed, batches: Sequence[IntArray]) -> int:
+    """Tokens of padded batches."""
+    counted = feed.sequences.counted
+    return sum(len(batch) * max(len(counted[row]) for row in batch) for batch in batches)
+
+
+def geometry_seconds(rows: int, layers: int, width: int, settings: Settings) -> float:
+    """Return the seconds by the clock that the geometry of so many rows and layers will take.
+
+    Notes
+    -----
+    As :func:`timing` says.
+    """
+    few = min(rows, max(ROWS, width))
+    one, two = _points(few, width, 0), _points(few, width, 1)
+    search = _took(lambda: geometry.neighbor_graph(one, k=min(settings.ranks, few - 1)))
+    alone = _measured([one], settings)
+    pair = max(_measured([one, two], settings) - 2 * alone, 0.0)
+    more = rows / few
+    searches = search * sum(1 / factor**2 for factor in settings.decimation)  # of thinned points
+    each = searches * more**2 + max(alone - searches, 0.0) * more
+    return layers * each + layers * (layers - 1) / 2 * pair * more
+
+
+def _measured(points: Sequence[Points], settings: Settings) -> float:
+    states = stored_states({f"layer_{at}": X for at, X in enumerate(points)})
+    return _took(lambda: measure(states, settings=settings))
+
+
+def _took(call: Any) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _points(rows: int, width: int, seed: int) -> Points:
+    draw = np.random.default_rng(seed)
+    latent = draw.standard_normal((rows, _LATENT))
+    curved = np.tanh(latent @ draw.standard_normal((_LATENT, 4 * _LATENT)))
+    return (curved @ draw.standard_normal((4 * _LATENT, width))).astype(np.float32)
