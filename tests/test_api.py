@@ -17,6 +17,7 @@ from layergeom import api
 from layergeom.errors import GeometryWarning, InputError
 from layergeom.geometry import _compiled
 from layergeom.states import extract as extraction
+from layergeom.states import request
 from states.tiny import VOCABULARY, network, texts
 
 ROWS = 60
@@ -163,7 +164,7 @@ def test_a_second_call_computes_nothing(
     with monkeypatch.context() as patch:
         patch.setattr("layergeom.measure.measured_layer", never)
         patch.setattr(extraction, "passing", never)
-        patch.setattr(extraction, "load_source", never)
+        patch.setattr(request, "load_source", never)
         assert call().to_json() == first.to_json()
         with pytest.raises(AssertionError, match="computed again"):
             call(k=9)  # other settings: measured again, from the same states

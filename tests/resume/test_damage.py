@@ -114,6 +114,28 @@ def test_a_damaged_file_is_noticed_and_the_next_run_ends_right(
             assert any("unfinished states" in text for text in said)
 
 
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_layer_alone_is_made_again(
+    finished: Path, model: Path, fed: list[int], tmp_path: Path, harm: str
+) -> None:
+    """The others are neither rewritten nor run: blocks behind the damaged layer are left out."""
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    whole, spoil, store = numbers(finished), HARMS[harm], run / "states"
+    [file] = store.glob("layers%2fblock_1.*")
+    sound, data = file.read_bytes(), bytearray(file.read_bytes())
+    changed = None if spoil is None else spoil(data, len(data) // 2)
+    file.unlink() if changed is None else file.write_bytes(changed)
+    others = {p: p.stat().st_mtime_ns for p in store.glob("*.safetensors") if p != file}
+    (run / "profile.json").unlink()
+    with pytest.warns(StoreWarning, match=r"computed anew"):
+        api.profile(model, TEXTS, folder=run, **OPTIONS | {"batch_size": 3})
+    assert sum(fed) == len(TEXTS)
+    assert file.read_bytes() == sound
+    assert {p: p.stat().st_mtime_ns for p in others} == others
+    assert numbers(run) == whole
+
+
 def test_R_fuzz_files_of_a_store(tmp_path: Path) -> None:
     """Each of 1000 mutated stores gives the exact value or a clear error."""
     store, X = Store(tmp_path / "store"), np.arange(60, dtype=np.float32).reshape(20, 3)
@@ -228,7 +250,7 @@ def test_R_other_data_are_not_taken_for_the_same(
 def test_R_other_data_by_a_change_of_the_schema(
     finished: Path, model: Path, fed: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("layergeom.states.extract.SCHEMA", 99)
+    monkeypatch.setattr("layergeom.states.request.SCHEMA", 99)
     shutil.copytree(finished, tmp_path / "run")
     api.profile(model, TEXTS, folder=tmp_path / "run", **OPTIONS)
     assert sum(fed) == len(TEXTS)

@@ -46,7 +46,7 @@ def test_the_layer_is_the_full_runs_bit_by_bit(name, layer):
 def test_later_blocks_are_not_called(name, monkeypatch):
     case, samples = of(name), read_samples(token_rows())
     loaded = load(case.build(), part=case.part)
-    monkeypatch.setattr("layergeom.states.extract.load_source", lambda *_, **__: loaded)
+    monkeypatch.setattr("layergeom.states.request.load_source", lambda *_, **__: loaded)
     called = calls_of_blocks(loaded)
     for layer, wanted in (("embedding", []), ("block_1", [0]), ("block_2", [0, 1])):
         called.clear()
@@ -56,7 +56,7 @@ def test_later_blocks_are_not_called(name, monkeypatch):
 
 def test_a_first_norm_needs_the_next_block_only_as_far_as_it(monkeypatch):
     loaded = load(of("llama").build())
-    monkeypatch.setattr("layergeom.states.extract.load_source", lambda *_, **__: loaded)
+    monkeypatch.setattr("layergeom.states.request.load_source", lambda *_, **__: loaded)
     assert loaded.norms.final == "norm"
     called = calls_of_blocks(loaded)
     attention = []

@@ -74,7 +74,7 @@ def test_windows_in_several_shards_are_added(model, tmp_path):
 
 def test_the_merged_states_answer_for_the_model(model, monkeypatch, tmp_path):
     found, _ = sharded(model, tmp_path, 2)
-    monkeypatch.setattr("layergeom.states.extract.load_source", None)  # nothing is run again
+    monkeypatch.setattr("layergeom.states.request.load_source", None)  # nothing is run again
     same(extract(model, SAMPLES, store=Store(tmp_path), **BATCHES), found)
 
 

@@ -111,7 +111,7 @@ def test_a_stored_view_does_not_load_the_model(tmp_path, monkeypatch):
         return extract_views(path, samples, pools=list(stores), store=lambda v: stores[v.pool])
 
     ask()
-    monkeypatch.setattr("layergeom.states.extract.load_source", None)
+    monkeypatch.setattr("layergeom.states.request.load_source", None)
     assert ask()[View("max")].n == 12
 
 

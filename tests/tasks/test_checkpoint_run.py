@@ -12,7 +12,7 @@ import pytest
 
 from layergeom.errors import InputError
 from layergeom.layer import Settings
-from layergeom.states import extract as extraction
+from layergeom.states import request as asked
 from layergeom.states.inputs import Samples, read_samples
 from layergeom.tasks import checkpoint_run
 from layergeom.tasks.dynamics import Dynamics, dynamics
@@ -41,7 +41,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every model that is loaded, by name; of two at once the test fails."""
     seen: list[str] = []
     alive: list[weakref.ref[Any]] = []
-    load = extraction.load_source
+    load = asked.load_source
 
     def count(source: Any, **options: Any) -> Any:
         assert not [ref for ref in alive if ref() is not None], "two models in memory"
@@ -50,7 +50,7 @@ def loads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         alive.append(weakref.ref(loaded.module))
         return loaded
 
-    monkeypatch.setattr(extraction, "load_source", count)
+    monkeypatch.setattr(asked, "load_source", count)
     return seen
 
 
@@ -88,19 +88,19 @@ def test_a_stopped_run_goes_on_at_the_first_unfinished_checkpoint(
     found: Any, training_run: Path, samples: Samples, tmp_path: Path,
     loads: list[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    count = extraction.load_source
+    count = asked.load_source
 
     def stop(source: Any, **options: Any) -> Any:
         if source.name.endswith("step100"):
             raise KeyboardInterrupt
         return count(source, **options)
 
-    monkeypatch.setattr(extraction, "load_source", stop)
+    monkeypatch.setattr(asked, "load_source", stop)
     options: dict[str, Any] = {"settings": FIVE, "folder": tmp_path, "keep": "profile"}
     with pytest.raises(KeyboardInterrupt):
         dynamics(training_run, samples, **options)
     assert loads == ["step0", "step10"]
-    monkeypatch.setattr(extraction, "load_source", count)
+    monkeypatch.setattr(asked, "load_source", count)
     same(dynamics(training_run, samples, **options), found[0])
     assert loads == ["step0", "step10", "step100"]
 
@@ -218,12 +218,12 @@ def test_never_more_than_one_downloaded_checkpoint_on_disk(
     own: FakeHub, samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most: list[int] = []
-    load = extraction.load_source
+    load = asked.load_source
 
     def watch(source: Any, **options: Any) -> Any:
         most.append(len(weights(own) - {"step10"}))
         return load(source, **options)
 
-    monkeypatch.setattr(extraction, "load_source", watch)
+    monkeypatch.setattr(asked, "load_source", watch)
     dynamics("own/model", samples, "step*", settings=FIVE, folder=tmp_path / "out")
     assert most == [1, 0, 1]

@@ -12,6 +12,7 @@ from layergeom import geometry
 from layergeom.errors import DegenerateError, InputError
 from layergeom.measure import Settings
 from layergeom.states import extract as extraction
+from layergeom.states import request
 from layergeom.states.hidden import HiddenStates, open_states
 from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.store import Store
@@ -84,7 +85,7 @@ def test_a_second_run_makes_no_forward_pass(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(extraction, "load_source", never)
+    monkeypatch.setattr(request, "load_source", never)
     monkeypatch.setattr(extraction, "passing", never)
     monkeypatch.setattr(geometry, "neighbor_graph", never)
     again = dynamics(training_run, samples, settings=TEN, folder=folder)

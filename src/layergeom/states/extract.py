@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from layergeom.errors import InputError
-from layergeom.states.content import content_key
 from layergeom.states.feeds import Feed, feeds
 from layergeom.states.findings import Findings
 from layergeom.states.forward import (
     Progress,
     Share,
     Target,
+    batch_plan,
     first_broken_module,
     pass_plan,
     passing,
 )
-from layergeom.states.hidden import HiddenStates, open_states, write_facts
-from layergeom.states.image_processing import as_model_sees, part_for, processing
+from layergeom.states.hidden import HiddenStates, lost_layers, open_states, write_facts
 from layergeom.states.inputs import Samples
-from layergeom.states.loading import Part, dtype_name
-from layergeom.states.models import LoadedModel, load_source
 from layergeom.states.pooling import Pooling
 from layergeom.states.provenance import counts, provenance
+from layergeom.states.request import Request, requested
 from layergeom.states.row_names import fed_rows, row_groups, row_ids, with_samples
 from layergeom.states.rows import Outcome
-from layergeom.states.settings import Extraction, settings
+from layergeom.states.settings import Extraction
 from layergeom.states.shards import SHARD, Shard, common_plan, write_shard
-from layergeom.states.sources import Source, identify
 from layergeom.states.store import Store
 from layergeom.states.unfinished import sweep
 from layergeom.states.views import HookPoint, View, views_of
 
 __all__ = ["Extraction", "View", "extract", "extract_views"]
-
-SCHEMA = 4  # counts up when the same settings give other numbers
-Ready = Callable[[Sequence[Target]], None]
 
 
 def extract(
@@ -121,7 +114,7 @@ def extract(
     When it misleads: rows cut at ``max_length`` stand for their beginnings only, and half
     precision turns close rows into duplicates. Tokens of one row are no independent samples.
     """
-    request = _requested(model, samples, progress, **options)
+    request = requested(model, samples, progress, **options)
     view = request.options.view
     return _answered(request, {view: Store.temporary() if store is None else store})[view]
 
@@ -177,7 +170,7 @@ def extract_views(
     views = views_of(pools, hook_points)
     if mixed := [name for name in ("pool", "hook_point") if name in options]:
         raise InputError(f"Several views take {mixed[0]}s=[...] in place of {mixed[0]}=.")
-    request = _requested(model, samples, progress, pool=views[0].pool, **options)
+    request = requested(model, samples, progress, pool=views[0].pool, **options)
     stores = {view: Store.temporary() if store is None else store(view) for view in views}
     if len({kept.folder for kept in stores.values()}) < len(stores):
         raise InputError("Two views share a store; give each a folder of its own, as view.name.")
@@ -216,7 +209,7 @@ def extract_shard(
         As `extract` does; if the shards that are there are of another number or of other states;
         if there are fewer batches than shards.
     """
-    request = _requested(model, samples, progress, **options)
+    request = requested(model, samples, progress, **options)
     own, key = shard.store(store), request.key(request.options.view)
     if own.key(SHARD) == key and _stored(own, key) is not None:
         return int((own.facts(SHARD, key) or {})["held"])
@@ -227,88 +220,13 @@ def extract_shard(
     if request.ready is not None:
         request.ready([target])
     rows = target.rows_of([batch for part in share.parts(feed.sequences) for batch in part])
-    with passing([target], progress=progress, share=share) as [outcome]:
+    with passing([target], progress, share) as [outcome]:
         facts = {**_findings(feed, outcome).facts, "held": len(rows)}
-        write_shard(own, _plain(feed, target, request.fed), rows, facts)
+        write_shard(own, _plain(feed, target, request.fed, plan), rows, facts)
     return len(rows)
 
 
-@dataclass(frozen=True, eq=False)
-class _Request:
-    model: Any
-    samples: Samples
-    progress: Progress | None
-    options: Extraction  # of all views, but for pooling and hook point
-    revision: str | None
-    tokenizer: Any
-    image_processor: Any
-    dtype: Any
-    device_map: Any
-    part: Part | None
-    blocks: Sequence[str] | None
-    ready: Ready | None
-
-    @cached_property
-    def fed(self) -> Samples:
-        """The samples as the model sees them."""
-        return as_model_sees(self.samples, self.source, self.image_processor)
-
-    @property
-    def part_read(self) -> Part | None:
-        return self.part or part_for(self.fed)
-
-    @cached_property
-    def source(self) -> Source:
-        return identify(self.model, revision=self.revision, tokenizer=self.tokenizer)
-
-    def of(self, view: View) -> Extraction:
-        """Return the settings of one view."""
-        return replace(self.options, pool=view.pool, hook_point=view.hook_point)
-
-    def key(self, view: View) -> str:
-        """Return the content key of one view's states."""
-        stack = {
-            "part": self.part_read,
-            "blocks": None if self.blocks is None else list(self.blocks),
-        }
-        content = {**self.of(view).content, **stack, **processing(self.fed)}
-        return content_key(
-            "states", SCHEMA, self.source.identity, self.samples.fingerprint, content
-        )
-
-    def loaded(self) -> LoadedModel:
-        return load_source(
-            self.source,
-            dtype=self.dtype,
-            device=self.options.device,
-            device_map=self.device_map,
-            tokenizer=self.tokenizer,
-            part=self.part_read,
-            blocks=self.blocks,
-        )
-
-
-def _requested(
-    model: Any,
-    samples: Samples,
-    progress: Progress | None,
-    *,
-    revision: str | None = None,
-    tokenizer: Any = None,
-    image_processor: Any = None,
-    dtype: Any = None,
-    device_map: Any = None,
-    part: Part | None = None,
-    blocks: Sequence[str] | None = None,
-    ready: Ready | None = None,
-    **options: Any,
-) -> _Request:
-    given = settings(dtype=None if dtype is None else dtype_name(dtype), **options)
-    network = (revision, tokenizer, image_processor, dtype, device_map, part, blocks)
-    return _Request(model, samples, progress, given, *network, ready)
-
-
-def _answered(request: _Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:
+def _answered(request: Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:
     """Open what is stored, and read the rest off the network."""
     for view in stores:
         request.of(view)  # settings that do not fit each other are refused before anything is read
@@ -327,48 +245,53 @@ def _stored(store: Store, key: str) -> HiddenStates | None:
     return found
 
 
-def _extracted(request: _Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:
+def _extracted(request: Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:
     loaded = request.loaded()
-    ready = feeds(loaded, request.fed, [request.of(view) for view in stores])
+    lost = {view: lost_layers(store, request.key(view)) for view, store in stores.items()}
+    asked = [request.of(view) for view in stores]
+    asked = [replace(own, layers=lost[own.view] or own.layers) for own in asked]
     passes: dict[tuple[str, bool], list[Feed]] = {}
-    for feed in ready:
+    for feed in feeds(loaded, request.fed, asked):
         passes.setdefault((feed.wording.prompt, feed.wording.lower), []).append(feed)
-    return {
-        view: hidden
-        for together in passes.values()
-        for view, hidden in _passed(request, together, stores).items()
-    }
+    found: dict[View, HiddenStates] = {}
+    for together in passes.values():
+        found |= _passed(request, together, stores, [view for view in stores if lost[view]])
+    return found
 
 
 def _passed(
-    request: _Request, together: list[Feed], stores: dict[View, Store]
+    request: Request, together: list[Feed], stores: dict[View, Store], mended: list[View]
 ) -> dict[View, HiddenStates]:
     """Feed the network once for all views that feed it the same."""
     targets = [_target(request, feed, stores[feed.options.view]) for feed in together]
     if request.ready is not None:
         request.ready(targets)
-    with passing(targets, request.options.batch_size, request.progress) as outcomes:
-        return {
-            feed.options.view: _hidden(feed, target, outcome, request.fed)
+    plan = batch_plan(targets, request.options.batch_size)
+    with passing(targets, request.progress, Share(1, 1, plan)) as outcomes:
+        found = {
+            feed.options.view: _hidden(_plain(feed, target, request.fed, plan), feed, outcome)
             for feed, target, outcome in zip(together, targets, outcomes, strict=True)
+            if feed.options.view not in mended
         }
+    again = ((view, open_states(stores[view], request.key(view))) for view in mended)
+    return found | {view: hidden for view, hidden in again if hidden is not None}
 
 
-def _target(request: _Request, feed: Feed, store: Store) -> Target:
+def _target(request: Request, feed: Feed, store: Store) -> Target:
     key = request.key(feed.options.view)
     return Target(feed.plan, feed.sequences, store, key, feed.chosen)
 
 
-def _hidden(feed: Feed, target: Target, outcome: Outcome, samples: Samples) -> HiddenStates:
+def _hidden(plain: HiddenStates, feed: Feed, outcome: Outcome) -> HiddenStates:
     """Record what was found beside the layers; the states are complete when these are stored."""
     norms = {name: norms.astype(float) for name, norms in outcome.norms.items()}
-    plain = replace(_plain(feed, target, samples), token_norms=norms)
-    hidden = _findings(feed, outcome).told_of(plain)
-    write_facts(target.store, hidden)
+    hidden = _findings(feed, outcome).told_of(replace(plain, token_norms=norms))
+    if hidden.store is not None:
+        write_facts(hidden.store, hidden)
     return hidden
 
 
-def _plain(feed: Feed, target: Target, samples: Samples) -> HiddenStates:
+def _plain(feed: Feed, target: Target, samples: Samples, plan: Mapping[str, Any]) -> HiddenStates:
     """Return all that is known of the states before the network is run."""
     rows, positions = fed_rows(feed)
     return HiddenStates(
@@ -376,7 +299,7 @@ def _plain(feed: Feed, target: Target, samples: Samples) -> HiddenStates:
         names=feed.plan.names,
         n=target.n,
         key=target.key,
-        provenance=provenance(feed, samples),
+        provenance=provenance(feed, samples) | {"batches": dict(plan)},
         ids=row_ids(samples, rows, positions),
         inputs=feed.sequences.hashes if positions is None else None,
         counts=counts(feed),

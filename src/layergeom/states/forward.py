@@ -13,7 +13,7 @@ from layergeom.arrays import IntArray
 from layergeom.errors import InputError
 from layergeom.states.anatomy import call, device_of
 from layergeom.states.batches import parts, planned
-from layergeom.states.hidden import layer_piece
+from layergeom.states.hidden import batches_of, layer_piece
 from layergeom.states.hooks import untouched
 from layergeom.states.models import LoadedModel
 from layergeom.states.plans import Plan
@@ -137,22 +137,16 @@ class Share:
 
 
 def run(
-    targets: Sequence[Target],
-    batch_size: int | None = None,
-    progress: Progress | None = None,
-    share: Share | None = None,
+    targets: Sequence[Target], batch_size: int | None = None, progress: Progress | None = None
 ) -> tuple[Outcome, ...]:
-    """Do what `passing` does; the layers are stored when it returns."""
-    with passing(targets, batch_size, progress, share) as outcomes:
+    """Do what `passing` does with all rows; the layers are stored when it returns."""
+    with passing(targets, progress, Share(1, 1, batch_plan(targets, batch_size))) as outcomes:
         return outcomes
 
 
 @contextmanager
 def passing(
-    targets: Sequence[Target],
-    batch_size: int | None = None,
-    progress: Progress | None = None,
-    share: Share | None = None,
+    targets: Sequence[Target], progress: Progress | None, share: Share
 ) -> Iterator[tuple[Outcome, ...]]:
     """Feed all rows once, and write ``states`` and ``token_norms`` of every view's layers.
 
@@ -163,12 +157,10 @@ def passing(
     ----------
     targets : sequence of Target
         Views of one network that feed it the same; which tokens count may differ.
-    batch_size : int or None
-        Rows per batch; None fills batches by their number of tokens.
     progress : callable or None
         Called as ``progress(rows done, rows in all, "states")``.
-    share : Share or None
-        Feed and write a share of the rows alone, in ascending order.
+    share : Share
+        Which rows are fed and written, in ascending order, and by which batches.
 
     Yields
     ------
@@ -190,11 +182,9 @@ def passing(
     """
     first = targets[0]
     _check_kind(first.plan.loaded, first.sequences)
-    plan = _plan(targets, batch_size, share)
-    share = Share(1, 1, plan) if share is None else share
     todo = share.parts(first.sequences)
     with ExitStack() as stack:
-        drafts = [stack.enter_context(target.draft(todo, plan)) for target in targets]
+        drafts = [stack.enter_context(target.draft(todo, share.plan)) for target in targets]
         rows = [target.rows(draft, todo) for target, draft in zip(targets, drafts, strict=True)]
         plans, fed = [x.plan for x in targets], [x.sequences for x in targets]
         told = _Told(sum(len(batch) for part in todo for batch in part), progress)
@@ -217,15 +207,19 @@ def passing(
         yield tuple(map(_outcome, targets, drafts))
 
 
-def _plan(
-    targets: Sequence[Target], batch_size: int | None, share: Share | None
-) -> Mapping[str, Any]:
-    """Return what makes the batches: of all shares, of the run that began, or of this device."""
-    if share is not None:
-        return share.plan
-    begun = (plan_of(target.store, target.key) for target in targets)
+def batch_plan(targets: Sequence[Target], batch_size: int | None) -> Mapping[str, Any]:
+    """Return what makes the batches: of the run that began or ended, or of this device.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+        As of `passing`.
+    batch_size : int or None
+        Rows per batch; None fills batches by their number of tokens.
+    """
+    known = (f(target.store, target.key) for f in (plan_of, batches_of) for target in targets)
     own = pass_plan(targets[0].plan.loaded, batch_size)
-    return next((plan for plan in begun if plan is not None), own)
+    return next((plan for plan in known if plan is not None), own)
 
 
 def pass_plan(loaded: LoadedModel, batch_size: int | None) -> dict[str, Any]:

@@ -246,9 +246,37 @@ def open_states(
 
 
 def _complete(store: Store, key: str, layers: list[str], discard: bool) -> bool:
-    if discard:
-        return all(store.get(layer_piece(x), key, discard=True) is not None for x in layers)
+    if discard:  # each is verified, so that each is warned of
+        return None not in [store.get(layer_piece(x), key, discard=True) for x in layers]
     return all(store.key(layer_piece(layer)) == key for layer in layers)
+
+
+def lost_layers(store: Store, key: str) -> tuple[str, ...]:
+    """Return the layers that are damaged or missing, where all else of the states is whole.
+
+    Empty where nothing is lost, and where everything has to be made anew.
+    """
+    try:
+        facts = None if store.get(STATES, key) is None else store.facts(STATES, key)
+    except StoreError:
+        return ()
+    layers = [] if facts is None else [str(layer) for layer in facts.get("layers", ())]
+    lost = tuple(layer for layer in layers if not _sound(store, key, layer))
+    return lost if len(lost) < len(layers) else ()
+
+
+def _sound(store: Store, key: str, layer: str) -> bool:
+    try:
+        return store.get(layer_piece(layer), key) is not None
+    except StoreError:
+        return False
+
+
+def batches_of(store: Store, key: str) -> dict[str, Any] | None:
+    """Return the plan of the batches by which states of this key were made; None if unknown."""
+    facts = store.facts(STATES, key) or {}
+    plan: dict[str, Any] | None = facts.get("provenance", {}).get("batches")
+    return plan
 
 
 def _opened(

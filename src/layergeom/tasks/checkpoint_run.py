@@ -24,13 +24,13 @@ from layergeom.measure import Progress, measure_once
 from layergeom.profiles import STATES
 from layergeom.states.checkpoints import Checkpoint
 from layergeom.states.content import content_key
-from layergeom.states.extract import SCHEMA as STATES_SCHEMA
 from layergeom.states.extract import Extraction, extract
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.hub import cached_weights, remove_weights
 from layergeom.states.inputs import Samples
 from layergeom.states.loading import dtype_name
 from layergeom.states.manifest import MANIFEST, encoded
+from layergeom.states.request import SCHEMA as STATES_SCHEMA
 from layergeom.states.sources import identify
 from layergeom.states.store import Store
 from layergeom.tasks import kept

@@ -117,7 +117,7 @@ def _forward(feed: Feed) -> tuple[float, int, int]:
     batches = [batch for part in share.parts(feed.sequences) for batch in part]
     target = Target(feed.plan, feed.sequences, Store.temporary(), "timing", feed.chosen)
     stamps = [time.perf_counter()]
-    with passing([target], progress=lambda *_: stamps.append(time.perf_counter()), share=share):
+    with passing([target], lambda *_: stamps.append(time.perf_counter()), share):
         pass
     cold = min(1, len(batches) - 1)
     took = stamps[len(batches)] - stamps[cold]
