@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from layergeom.errors import InputError
+from layergeom.states import durable
 
 
 def replace_file(path: Path, content: str | bytes) -> Path:
@@ -31,25 +30,10 @@ def replace_file(path: Path, content: str | bytes) -> Path:
     """
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _rename_into(path, data)
+        durable.write(path, data)
     except OSError as error:
         raise InputError(
             f"{path} cannot be written ({error.strerror or error}); choose another output folder "
             "or free its disk."
         ) from error
     return path
-
-
-def _rename_into(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
