@@ -32,6 +32,10 @@ class DegenerateError(LayergeomError, ValueError):
     exit_code = 3
 
 
+class WorkerError(LayergeomError, RuntimeError):
+    """A process that carried out a piece of the work was lost (exit code 1)."""
+
+
 class GeometryWarning(UserWarning):
     """The result holds, but something about the data limits what it means."""
 

@@ -102,13 +102,16 @@ def search(
     asked: Points | None = None,
     asked_groups: IntArray | None = None,
     *,
+    part: tuple[int, int] = (0, 1),
     instructions: str | None = None,
 ) -> tuple[Found, IntArray]:
     """Return the k nearest other rows of every row, and the rows that the plain way must settle.
 
     Those are rows with a tie at the k-th distance, with fewer than k admissible others, with
     distances next to nothing, or with very many points at one distance. With ``asked``, of the
-    same type, the k nearest rows of ``X`` to each of these queries.
+    same type, the k nearest rows of ``X`` to each of these queries. ``part`` (number, of how many)
+    meets a share of the pairs of rows, each of which is met in one part at least: the k nearest of
+    all are the k nearest among those that the parts list.
     """
     matrices = [np.ascontiguousarray(m) for m in ((X,) if asked is None else (X, asked))]
     q = len(matrices[-1])
@@ -126,6 +129,7 @@ def search(
         k,
         *outside,
         prepared.first_tiles,
+        *part,
         found.distances,
         found.indices,
         unsettled,

@@ -111,6 +111,8 @@ class Cloud:
 
 def cloud(X: object, device: str | None) -> Cloud:
     """Return checked points where they are to be searched (see :func:`place`)."""
+    if isinstance(X, Cloud):
+        return X
     there = place(X, device)
     if there is None:
         return Cloud(arrays.points(X))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from layergeom import geometry
@@ -9,8 +11,10 @@ from layergeom.arrays import IntArray, Points
 from layergeom.geometry import NeighborGraph
 from layergeom.layer.measured import with_gaps
 from layergeom.layer.settings import Settings
+from layergeom.layer.shared_search import shared_points
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates
+from layergeom.workers import Workers
 
 GRAPH_SCHEMA = 2  # raised whenever the same states would give other lists
 _BETWEEN = "neighbors-between"  # pieces of a store: lists of rows of other groups
@@ -24,21 +28,31 @@ def layer_graph(
     exclude: IntArray | None = None,
     groups: IntArray | None = None,
     device: str | None = None,
+    workers: Workers | None = None,
 ) -> NeighborGraph:
     """Return the neighbour graph of a layer, from the store if it has been made before.
 
     With ``groups``, rows of one group are not neighbours; with ``exclude`` neither are rows of one
-    of its classes, and the graph serves the label overlap alone.
+    of its classes, and the graph serves the label overlap alone. ``workers`` share the search of
+    states that lie in a store.
     """
     name, k, content = _graph_piece(states, key, settings, groups, exclude)
     stored = None if states.store is None else states.store.get(name, content, discard=True)
     if stored is not None:
         return NeighborGraph.unpacked(stored)
-    graph = geometry.neighbor_graph(
-        X, k, inputs=states.inputs, groups=groups, exclude=with_gaps(exclude), device=device
-    )
-    if states.store is not None:
-        states.store.put(name, graph.packed(), content)
+    asked: dict[str, Any] = {
+        "inputs": states.inputs,
+        "groups": groups,
+        "exclude": with_gaps(exclude),
+    }
+    if states.store is None:
+        return geometry.neighbor_graph(X, k, device=device, **asked)
+    if workers is None:
+        graph = geometry.neighbor_graph(X, k, device=device, **asked)
+    else:
+        with shared_points(states, key, X, workers) as points:
+            graph = geometry.neighbor_graph(points, k, **asked)
+    states.store.put(name, graph.packed(), content)
     return graph
 
 

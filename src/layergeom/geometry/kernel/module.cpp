@@ -155,14 +155,14 @@ PyObject* encode(PyObject*, PyObject* args) {
 }
 
 // search(filter, codes, points, asked, row_of, points_end, k, groups, asked_groups, first_tiles,
-//        distances, indices, unsettled)
+//        part, parts, distances, indices, unsettled)
 PyObject* make_search(PyObject*, PyObject* args) {
   PyObject *filter, *codes, *points, *asked, *row_of, *groups, *asked_groups, *first_tiles;
   PyObject *distances, *indices, *unsettled;
-  long long points_end, k;
-  if (!PyArg_ParseTuple(args, "OOOOOLLOOOOOO", &filter, &codes, &points, &asked, &row_of,
-                        &points_end, &k, &groups, &asked_groups, &first_tiles, &distances,
-                        &indices, &unsettled))
+  long long points_end, k, part, parts;
+  if (!PyArg_ParseTuple(args, "OOOOOLLOOOLLOOO", &filter, &codes, &points, &asked, &row_of,
+                        &points_end, &k, &groups, &asked_groups, &first_tiles, &part, &parts,
+                        &distances, &indices, &unsettled))
     return nullptr;
   auto* into = new (std::nothrow) HeldSearch;
   PyObject* capsule = into ? PyCapsule_New(into, nullptr, release<HeldSearch>) : PyErr_NoMemory();
@@ -179,6 +179,8 @@ PyObject* make_search(PyObject*, PyObject* args) {
   task.asked_groups = static_cast<const int32_t*>(b.take(asked_groups));
   task.first_tiles = static_cast<const int32_t*>(b.take(first_tiles));
   task.first_count = PyObject_Length(first_tiles);
+  task.part = part;
+  task.parts = parts;
   task.distances = static_cast<double*>(b.take(distances, true));
   task.indices = static_cast<int64_t*>(b.take(indices, true));
   task.unsettled = static_cast<uint8_t*>(b.take(unsettled, true));

@@ -117,6 +117,7 @@ class Search final : public Running {
     const int64_t first = first_query_ + band * NEIGHBORHOOD;
     const int64_t height = std::min(NEIGHBORHOOD, leaves_ - first);
     const int64_t I = first + within % height, J = within / height;
+    if ((band + J) % task_.parts != task_.part) return;
     const bool elsewhere = joined() ? J < I : J >= first_query_;
     if (!elsewhere && !first_[I * leaves_ + J]) compare(I, J, desk);
   }

@@ -1,0 +1,123 @@
+"""The neighbour search of a layer by several workers, through the store that all of them see.
+
+A worker reads the layer from the store, meets its share of the pairs, and stores what it found as
+a piece under a content key: a piece that is there is not made again, so a lost worker costs one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from layergeom.arrays import IntArray, Points
+from layergeom.errors import StoreError
+from layergeom.geometry.search_parts import Part, Progress, SharedPoints, search_part
+from layergeom.states.content import content_key
+from layergeom.states.hidden import HiddenStates, open_states
+from layergeom.states.store import Store
+from layergeom.workers import Workers
+
+FOLDER = "search"  # of a store: what workers leave until the lists of a layer are whole
+SCHEMA = 1
+_ASKED = "asked"  # the piece that says what is searched
+
+
+@dataclass(frozen=True)
+class Search:
+    """One search among some rows of a stored layer, as workers find it."""
+
+    folder: Path
+    states: str  # content key
+    layer: str
+    k: int
+    of: int
+    key: str
+
+    @property
+    def scratch(self) -> Store:
+        """Where its parts are kept."""
+        return Store(self.folder / FOLDER / self.key[:16])
+
+    def part(self, number: int) -> Part | None:
+        """Return a part that is there and sound."""
+        found = self.scratch.get(_piece(number), self.key, discard=True)
+        return None if found is None else Part(**found)
+
+
+def search_share(search: Search, number: int) -> None:
+    """Carry out one part of a search, and store it: what a worker does."""
+    if search.part(number) is not None:
+        return
+    hidden = open_states(Store(search.folder), search.states)
+    told = search.scratch.get(_ASKED, search.key)
+    if hidden is None or told is None:
+        raise StoreError(
+            f"{search.folder} does not hold what is to be searched; give a folder that all "
+            "workers see."
+        )
+    X = hidden[search.layer]
+    rows, groups = told.get("rows"), told.get("groups")
+    chosen = X if rows is None else X[np.asarray(rows)]
+    asked = None if groups is None else np.asarray(groups)
+    found = search_part(chosen, search.k, asked, number, search.of)
+    search.scratch.put(_piece(number), vars(found), search.key)
+
+
+@contextmanager
+def shared_points(
+    states: HiddenStates, layer: str, X: Points, workers: Workers
+) -> Iterator[SharedPoints]:
+    """Hold a layer's points in the hands of workers; what these have left goes when it succeeds.
+
+    Parameters
+    ----------
+    states : HiddenStates
+        In a store on a file system that all workers see.
+    layer : str
+        Its key.
+    X : ndarray, shape (n, D)
+        The layer.
+    workers : Workers
+        Who searches.
+    """
+    folder = Path() if states.store is None else states.store.folder.absolute()
+
+    def parts(
+        chosen: IntArray | None, k: int, groups: IntArray | None, progress: Progress | None
+    ) -> list[Part]:
+        content = (SCHEMA, states.key, layer, k, workers.number, chosen, groups)
+        search = Search(
+            folder, states.key, layer, k, workers.number, content_key("search", *content)
+        )
+        asked = {"rows": chosen, "groups": groups}
+        told = {name: array for name, array in asked.items() if array is not None}
+        search.scratch.put(_ASKED, told, search.key)
+        pieces = [(search, number) for number in range(search.of)]
+        workers.each(search_share, pieces, _named, progress)
+        return [_found(search, number) for number in range(search.of)]
+
+    yield SharedPoints(X, parts)
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def _found(search: Search, number: int) -> Part:
+    found = search.part(number)
+    if found is None:
+        raise StoreError(
+            f"{_named(search, number)} is not to be seen in {search.folder}; give a folder that "
+            "all workers see."
+        )
+    return found
+
+
+def _piece(number: int) -> str:
+    return f"part/{number}"
+
+
+def _named(search: Search, number: int) -> str:
+    return f"part {number + 1} of {search.of} of the neighbour search of {search.layer}"
