@@ -114,16 +114,27 @@ def test_the_time_of_the_batches_and_of_the_geometry(
     assert told.total == told.load + told.forward + told.geometry
 
 
-def test_the_geometry_grows_with_the_square_of_the_rows_at_most(
+def test_what_a_search_takes_from_two_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "SEARCHED", 400)
+    monkeypatch.setattr(timing, "_search_took", lambda n, *_: 2e-3 * n + 1e-5 * n**2)
+    for rows in (100, 400, 10_000):
+        assert timing.search_seconds(rows, 8, 5) == pytest.approx(2e-3 * rows + 1e-5 * rows**2)
+
+
+def test_the_geometry_of_layers_their_pairs_and_thinned_points(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """A search takes n² µs, the rest of a layer 1 s for 300 rows, a pair of layers 0.5 s."""
     monkeypatch.setattr(timing, "ROWS", 300)
-    monkeypatch.setattr(timing, "_took", lambda call: (call() and 0.0) or 1.0)
+    monkeypatch.setattr(timing, "search_seconds", lambda n, *_: 1e-6 * n**2)
+    search = 1.25 * 0.09  # that of halves a quarter of it
+    monkeypatch.setattr(
+        timing, "_measured", lambda points, _: len(points) * (search + 1) + 0.5 * (len(points) == 2)
+    )
     settings = Settings(k=5, decimation=(1, 2))
-    few, many = (timing.geometry_seconds(n, 2, 8, settings) for n in (300, 3000))
-    # a search takes 1 s, that of halves a quarter of it: nothing is left for the rest
-    assert few == 2 * 1.25
-    assert many == 2 * 1.25 * 100
+    assert timing.geometry_seconds(300, 2, 8, settings) == pytest.approx(2 * (search + 1) + 0.5)
+    many = timing.geometry_seconds(3000, 3, 8, settings)
+    assert many == pytest.approx(3 * (100 * search + 10) + 3 * 0.5 * 10)
 
 
 @pytest.mark.parametrize("unknown", ["data", "asked not to"])

@@ -7,7 +7,7 @@ a piece under a content key: a piece that is there is not made again, so a lost 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from layergeom.geometry.search_parts import Part, Progress, SharedPoints, search
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates, open_states
 from layergeom.states.store import Store
+from layergeom.states.tensorfile import AnyArray
 from layergeom.workers import Workers
 
 FOLDER = "search"  # of a store: what workers leave until the lists of a layer are whole
@@ -53,19 +54,27 @@ def search_share(search: Search, number: int) -> None:
     """Carry out one part of a search, and store it: what a worker does."""
     if search.part(number) is not None:
         return
-    hidden = open_states(Store(search.folder), search.states)
     told = search.scratch.get(_ASKED, search.key)
-    if hidden is None or told is None:
+    X = None if told is None else _points(search, told)
+    if told is None or X is None:
         raise StoreError(
             f"{search.folder} does not hold what is to be searched; give a folder that all "
             "workers see."
         )
-    X = hidden[search.layer]
-    rows, groups = told.get("rows"), told.get("groups")
-    chosen = X if rows is None else X[np.asarray(rows)]
-    asked = None if groups is None else np.asarray(groups)
-    found = search_part(chosen, search.k, asked, number, search.of)
+    groups = np.asarray(told["groups"]) if "groups" in told else None
+    found = search_part(X, search.k, groups, number, search.of)
     search.scratch.put(_piece(number), vars(found), search.key)
+
+
+def _points(search: Search, told: Mapping[str, AnyArray]) -> Points | None:
+    """Return what is searched: some rows of the stored layer, or what was put down for it."""
+    if "points" in told:
+        return np.asarray(told["points"])
+    hidden = open_states(Store(search.folder), search.states)
+    if hidden is None:
+        return None
+    X = hidden[search.layer]
+    return X[np.asarray(told["rows"])] if "rows" in told else X
 
 
 @contextmanager
@@ -94,7 +103,9 @@ def shared_points(
         search = Search(
             folder, states.key, layer, k, workers.number, content_key("search", *content)
         )
-        asked = {"rows": chosen, "groups": groups}
+        asked: dict[str, Points | None] = {"rows": chosen, "groups": groups}
+        if states.load is not None:  # the layer lies elsewhere, maybe where workers do not see it
+            asked = {"points": X if chosen is None else X[chosen], "groups": groups}
         told = {name: array for name, array in asked.items() if array is not None}
         search.scratch.put(_ASKED, told, search.key)
         pieces = [(search, number) for number in range(search.of)]

@@ -23,7 +23,8 @@ from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
 
 BATCHES = 8  # that are fed, from the longest rows to the shortest
-ROWS = 5000  # of the geometry that is measured, more where layers are wider
+ROWS = 3000  # of the geometry that is measured, more where layers are wider
+SEARCHED = 20_000  # rows of the larger search that is measured
 _LATENT = 10  # dimension of the points that it is measured on
 
 
@@ -139,13 +140,35 @@ def geometry_seconds(rows: int, layers: int, width: int, settings: Settings) -> 
     """
     few = min(rows, max(ROWS, width))
     one, two = _points(few, width, 0), _points(few, width, 1)
-    search = _took(lambda: geometry.neighbor_graph(one, k=min(settings.ranks, few - 1)))
+    thinned = sum(1 / factor**2 for factor in settings.decimation)
+    search = thinned * search_seconds(few, width, settings.ranks)
     alone = _measured([one], settings)
     pair = max(_measured([one, two], settings) - 2 * alone, 0.0)
     more = rows / few
-    searches = search * sum(1 / factor**2 for factor in settings.decimation)  # of thinned points
-    each = searches * more**2 + max(alone - searches, 0.0) * more
+    each = thinned * search_seconds(rows, width, settings.ranks) + max(alone - search, 0.0) * more
     return layers * each + layers * (layers - 1) / 2 * pair * more
+
+
+def search_seconds(rows: int, width: int, k: int) -> float:
+    """Return the seconds by the clock that one neighbour search will take on this machine.
+
+    Notes
+    -----
+    Two searches of fewer rows say what a row and what a pair of rows costs.
+    """
+    most = min(rows, SEARCHED)
+    seconds = _search_took(most, width, k)
+    if most == rows:
+        return seconds
+    half = _search_took(most // 2, width, k)
+    a_row, of_all = half / (most // 2), seconds / most
+    a_pair = max(0.0, (of_all - a_row) / (most - most // 2))
+    return rows * (of_all + a_pair * (rows - most))
+
+
+def _search_took(rows: int, width: int, k: int) -> float:
+    X = _points(rows, width, 0)
+    return _took(lambda: geometry.neighbor_graph(X, k=min(k, rows - 1)))
 
 
 def _measured(points: Sequence[Points], settings: Settings) -> float:
