@@ -28,7 +28,13 @@ from layergeom.states.request import Request, requested
 from layergeom.states.row_names import fed_rows, row_groups, row_ids, with_samples
 from layergeom.states.rows import Outcome
 from layergeom.states.settings import Extraction
-from layergeom.states.shards import SHARD, Shard, common_plan, write_shard
+from layergeom.states.shards import (
+    SHARD,
+    Shard,
+    common_plan,
+    write_empty_shard,
+    write_shard,
+)
 from layergeom.states.store import Store
 from layergeom.states.unfinished import sweep
 from layergeom.states.views import HookPoint, View, views_of
@@ -200,17 +206,19 @@ def extract_shard(
     Returns
     -------
     int
-        Rows of this shard. A shard that is there already is not read again, and one that was
-        broken off goes on.
+        Rows of this shard, none where there are fewer batches than shards; or of the whole where
+        that is there already. A shard that is there is not read again, and one that was broken off
+        goes on.
 
     Raises
     ------
     InputError
-        As `extract` does; if the shards that are there are of another number or of other states;
-        if there are fewer batches than shards.
+        As `extract` does; if the shards that are there are of another number or of other states.
     """
     request = requested(model, samples, progress, **options)
     own, key = shard.store(store), request.key(request.options.view)
+    if (whole := _stored(store, key)) is not None:
+        return whole.n
     if own.key(SHARD) == key and _stored(own, key) is not None:
         return int((own.facts(SHARD, key) or {})["held"])
     loaded = request.loaded()
@@ -219,10 +227,15 @@ def extract_shard(
     target, share = _target(request, feed, own), Share(shard.number, shard.of, plan)
     if request.ready is not None:
         request.ready([target])
-    rows = target.rows_of([batch for part in share.parts(feed.sequences) for batch in part])
+    plain = _plain(feed, target, request.fed, plan)
+    batches = [batch for part in share.parts(feed.sequences) for batch in part]
+    if not batches:
+        write_empty_shard(own, plain, [layer.width for layer in feed.plan.layers])
+        return 0
+    rows = target.rows_of(batches)
     with passing([target], progress, share) as [outcome]:
         facts = {**_findings(feed, outcome).facts, "held": len(rows)}
-        write_shard(own, _plain(feed, target, request.fed, plan), rows, facts)
+        write_shard(own, plain, rows, facts)
     return len(rows)
 
 

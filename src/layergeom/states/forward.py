@@ -120,19 +120,8 @@ class Share:
     plan: Mapping[str, Any]
 
     def parts(self, sequences: Sequences) -> list[list[IntArray]]:
-        """Return the batches of every part of the share.
-
-        Raises
-        ------
-        InputError
-            If there are fewer batches than shares.
-        """
+        """Return the batches of every part of the share; none if there are more shares."""
         every = planned(sequences, **self.plan)
-        if len(every) < self.of:
-            raise InputError(
-                f"shard {self.number}/{self.of} has nothing to do: the data make {len(every)} "
-                "batches; use no more shards than that, or a smaller batch_size."
-            )
         return parts(sequences, every[self.number - 1 :: self.of])
 
 
@@ -170,8 +159,7 @@ def passing(
     Raises
     ------
     InputError
-        If a network that takes token ids is given images, or the other way round, or a share has
-        no batch.
+        If a network that takes token ids is given images, or the other way round.
 
     Notes
     -----

@@ -115,6 +115,16 @@ def write_shard(store: Store, hidden: HiddenStates, rows: IntArray, facts: dict[
     store.put(SHARD, {"rows": rows}, hidden.key, facts)
 
 
+def write_empty_shard(store: Store, hidden: HiddenStates, widths: Sequence[int]) -> None:
+    """Record a shard that has nothing to do: there are fewer batches than shards."""
+    for layer, width in zip(hidden.layers, widths, strict=True):
+        none = {"states": (0, width), "token_norms": (0, 2)}
+        arrays = {label: np.empty(shape, dtype=np.float32) for label, shape in none.items()}
+        store.put(layer_piece(layer), arrays, hidden.key)
+    facts = {**Findings({}).facts, "held": 0}
+    write_shard(store, hidden, np.empty(0, dtype=np.int64), facts)
+
+
 def shards_of(whole: Store) -> list[Store]:
     """Return the stores of the shards, in their order.
 

@@ -10,7 +10,7 @@ from typing import Any
 from layergeom.measure import Progress
 from layergeom.profiles import STATES
 from layergeom.states.extract import extract_shard
-from layergeom.states.shards import Shard, merge, unfinished_shards
+from layergeom.states.shards import FOLDER, Shard, merge, unfinished_shards
 from layergeom.states.store import Store
 from layergeom.tasks.preflight import check_states
 from layergeom.tasks.protocol_runs import prepared
@@ -26,7 +26,7 @@ class ShardDone:
     shard : str
         As ``i/n``.
     rows : int
-        Rows that it holds.
+        Rows that it holds: none where there are fewer batches than shares.
     missing : tuple of str
         Shares that are not done yet.
     """
@@ -68,15 +68,16 @@ def extract_share(
     Raises
     ------
     InputError
-        As :func:`layergeom.profile`; if there are fewer batches than shares, or the shares that
-        are there are of another number or of other states.
+        As :func:`layergeom.profile`; if the shares that are there are of another number or of
+        other states.
     """
     plan, share = prepared(protocol, data, **given), Shard.of_text(shard)
     store = Store(Path(folder) / STATES)
     ready = partial(check_states, share.of)
     extraction = {**plan.extraction, "progress": progress, "ready": ready}
     rows = extract_shard(model, plan.samples, share, store, **extraction)
-    return ShardDone(shard, rows, unfinished_shards(store))
+    begun = (store.folder / FOLDER).exists()  # not where the whole is there
+    return ShardDone(shard, rows, unfinished_shards(store) if begun else ())
 
 
 def merge_shards(folder: Path | str) -> int:
