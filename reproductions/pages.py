@@ -1,9 +1,10 @@
 """Write the tables and figures of docs/reproductions from finished runs.
 
-    python -m reproductions.pages DATA MODELS RUNS
+    python -m reproductions.pages DATA MODELS RUNS [--only NAME ...]
 
 The same places as of ``reproductions.runs``; what is not there yet is run. With
-``DATA/published.json`` (see ``layergeom.show.published``) published curves are drawn behind.
+``DATA/published.json`` (see ``layergeom.show.published``) and ``DATA/gride_summary.npz`` (see
+``reproductions.language``) published curves are drawn behind.
 Tables go to docs/reproductions/tables, figures to docs/reproductions/figures; the pages themselves
 are written by hand and include both.
 """
@@ -11,8 +12,9 @@ are written by hand and include both.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from layergeom.profiles import CHECKPOINTS, Profile
@@ -26,7 +28,9 @@ from layergeom.states.inputs import read_samples
 from layergeom.states.views import View
 from layergeom.tasks.dynamics import Dynamics
 from layergeom.tasks.evaluate import evaluate
-from reproductions import tables
+from layergeom.tasks.graded_clouds import OUTSIDE
+from layergeom.tasks.protocols import protocol
+from reproductions import language, tables
 from reproductions.repeats import repeats
 from reproductions.runs import LAST, PROTEIN, RUNS, SMALL_STEP, Places, places_given
 
@@ -39,18 +43,17 @@ MODELS = {
     "gpt": "small GPT (decoder)",
     "esm": "small ESM (encoder)",
 }
+LANGUAGE = ("gpt", "stories")
 PAGES = Path(__file__).resolve().parent.parent / "docs" / "reproductions"
 
 
 def main() -> None:
-    """Read the command line and write everything."""
-    places = places_given(argparse.ArgumentParser(description=__doc__.splitlines()[0]))
-    proteins(places)
-    images(places)
-    texts(places)
-    tokens(places)
-    robustness(places)
-    write("repeats", repeats(places.data, places.models, LAST["igpt"]))
+    """Read the command line and write what it names, or everything."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=WRITTEN, nargs="+", help="these pages; default: all")
+    places = places_given(parser)
+    for name in parser.parse_args().only or WRITTEN:
+        WRITTEN[name](places)
 
 
 def proteins(places: Places) -> None:
@@ -138,6 +141,40 @@ def robustness(places: Places) -> None:
     draw("protein-grid-labels", along_depth(curves, "label_overlap"))
 
 
+def repeated(places: Places) -> None:
+    """Write the table of repeats."""
+    write("repeats", repeats(places.data, places.models, LAST["igpt"]))
+
+
+def cheng(places: Places) -> None:
+    """Cheng et al. 2025: partitions of a corpus, intact, shuffled and untrained."""
+    for model in LANGUAGE:
+        found = made(places, f"{model}-partitions")
+        for name, text in language.partition_tables(found).items():
+            write(f"cheng-{model}-{name}", text)
+        draw(f"cheng-{model}-dimension", along_depth(language.partition_curves(found), "dimension"))
+        figure = along_depth(language.imbalance_curves(found), "dimension")
+        figure.axes[0].set_ylabel("information imbalance Δ")
+        draw(f"cheng-{model}-imbalance", figure)
+
+
+def viswanathan(places: Places) -> None:
+    """Viswanathan et al. 2025: prompts as clouds, by degrees of shuffling, with their loss."""
+    own = []
+    for model in LANGUAGE:
+        found = made(places, f"{model}-clouds")
+        for name, text in language.cloud_tables(found).items():
+            write(f"viswanathan-{model}-{name}", text)
+        for quantity in ("dimension", "mean_cosine", "overlap_next"):
+            curves = language.level_curves(found, quantity)
+            draw(f"viswanathan-{model}-{quantity}", along_depth(curves, quantity))
+        prompts = found.intact.repeats().without(*OUTSIDE)
+        own.append(language.depth_curve(prompts, "dimension", MODELS[model]))
+    scale = language.range_scaling(protocol("viswanathan2025"))
+    behind = [curve.drawn for curve in language.published_gride(places.data, scale)]
+    draw("viswanathan-published", along_depth(own, "dimension", behind))
+
+
 def against_nulls(places: Places, run: str, columns: Mapping[str, str]) -> None:
     """Tell and draw a run beside its null levels."""
     profile = made(places, f"{run}-nulls")
@@ -199,6 +236,19 @@ def draw(name: str, figure: Figure) -> None:
     (PAGES / "figures").mkdir(parents=True, exist_ok=True)
     figure.savefig(PAGES / "figures" / f"{name}.png", dpi=100, metadata={"Software": None})
 
+
+WRITTEN: Mapping[str, Callable[[Places], None]] = MappingProxyType(
+    {
+        "proteins": proteins,
+        "images": images,
+        "texts": texts,
+        "tokens": tokens,
+        "robustness": robustness,
+        "repeats": repeated,
+        "cheng": cheng,
+        "viswanathan": viswanathan,
+    }
+)
 
 if __name__ == "__main__":
     main()

@@ -1,4 +1,4 @@
-"""Run the protocols of both papers; the same command computes only what is missing.
+"""Run the protocols of the papers; the same command computes only what is missing.
 
     python -m reproductions.runs DATA MODELS RUNS [--only NAME ...]
 
@@ -20,6 +20,9 @@ from typing import Any
 
 import layergeom as lg
 from layergeom.profiles import CHECKPOINTS, STATES
+from layergeom.tasks.graded_clouds import graded_clouds
+from layergeom.tasks.partition_runs import partitions
+from layergeom.tasks.word_sequences import word_sequences
 from reproductions.grid import grid, without_exclusion
 
 PROTEIN: dict[str, Any] = {
@@ -35,6 +38,13 @@ NULLS = {"nulls": ["permuted", "gaussian", "untrained"]}  # of rows without an o
 ALL_NULLS = {"nulls": [*NULLS["nulls"], "shuffled", "length"]}
 SMALL_STEP = "step2560"  # of the small ESM, and of the larger one where they are compared
 GRID_ROWS = 4000  # 45 profiles
+PARTITIONS: dict[str, Any] = {  # the text holds 14,000 sequences, not 50,000
+    "corpora": ("intact", "shuffled", "untrained"),
+    "rows": 2000,
+    "queries": 1000,
+}
+CLOUDS: dict[str, Any] = {"prompts": 400}
+PROMPT_WORDS = 300  # of a piece of the raw text; more than 512 tokens of either model
 LAST = {"esm": "step4000", "igpt": "step2200", "gpt": "step2200"}  # checkpoints
 
 
@@ -71,6 +81,25 @@ def nulled(run: str, data: str, options: dict[str, Any]) -> Callable[[Places, st
     )
 
 
+def partitioned(model: str, data: str) -> Callable[[Places, str], Any]:
+    """Return what measures partitions of a raw text."""
+    return lambda places, name: partitions(
+        places.models / model, places.data / data, folder=places.runs / name, **PARTITIONS
+    )
+
+
+def clouded(model: str, data: str) -> Callable[[Places, str], Any]:
+    """Return what measures pieces of a raw text as clouds of tokens, by degrees of shuffling."""
+
+    def run(places: Places, name: str) -> Any:
+        text = (places.data / data).read_text(encoding="utf-8")
+        pieces = word_sequences([text], PROMPT_WORDS)
+        prompts = {"id": list(pieces), "text": list(pieces.values())}
+        return graded_clouds(places.models / model, prompts, folder=places.runs / name, **CLOUDS)
+
+    return run
+
+
 def protein_grid(places: Places, name: str) -> Any:
     """Profile the last protein checkpoint at every hook point, pooling and k."""
     model, data = places.models / "esm" / LAST["esm"], places.data / "domains.fasta.gz"
@@ -98,6 +127,10 @@ RUNS: Mapping[str, Callable[[Places, str], Any]] = MappingProxyType(
         "esm-protein-kin": protein_kin,
         "esm-protein-grid": protein_grid,
         "esm_s-protein": one(f"esm_s/{SMALL_STEP}", "domains.fasta.gz", PROTEIN),
+        "gpt-partitions": partitioned(f"gpt/{LAST['gpt']}", "news.txt"),
+        "stories-partitions": partitioned("stories", "news.txt"),
+        "gpt-clouds": clouded(f"gpt/{LAST['gpt']}", "news.txt"),
+        "stories-clouds": clouded("stories", "news.txt"),
         "minilm-text-nulls": nulled("minilm-text", "sst.tsv", TEXT | POST_NORM | ALL_NULLS),
         "stories-text-nulls": nulled("stories-text", "sst.tsv", TEXT | ALL_NULLS),
         "gpt-text-nulls": nulled("gpt-text", "sst.tsv", TEXT | ALL_NULLS),

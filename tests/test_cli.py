@@ -26,7 +26,7 @@ from states.tiny import texts, tokenizer
 LEFT = ("report.html", "profile.csv", "profile.json", "figures", "methods.txt", "references.bib")
 COMMANDS = (
     *("demo", "run", "dynamics", "report", "recommend", "check", "compare", "protocols", "claims"),
-    *("embed", "truncate", "evaluate", "clouds", "fetch", "plan", "merge"),
+    *("embed", "truncate", "evaluate", "clouds", "partitions", "fetch", "plan", "merge"),
 )
 Main = Callable[..., tuple[int, str, str]]
 

@@ -65,6 +65,15 @@ def test_numbers_of_the_papers_are_in_the_text(main: Callable) -> None:
     assert "128 random chunks of 512 characters" in out
     assert "the first 4,096" in out
     assert "lowest 20%, all points" in out
+    assert "k = 30, also of the same chunk" in out
+    _, out, _ = main("protocols", "cheng2025")
+    assert "5 disjoint partitions of 10,000 sequences of 20 words" in out
+    assert "Gride, n2 = 2 n1, at one n1 for all layers" in out
+    assert "standard error" not in out  # what the figures show was not verified
+    _, out, _ = main("protocols", "viswanathan2025")
+    assert "2,244 prompts, the first 1,024 tokens of each as a cloud of its own" in out
+    assert "50 of the prompts, 4^S blocks" in out
+    assert "Gride, n1 = 2, n2 = 4" in out
 
 
 def test_json_has_recipe_and_experiments(main: Callable) -> None:

@@ -22,7 +22,7 @@ from benchmarks.selection.published import published
 from benchmarks.selection.rules import RULES, by_prompt_entropy
 from layergeom.reading import read
 from layergeom.states.inputs import Samples
-from layergeom.tasks.evaluate import Metric
+from layergeom.tasks.evaluation_settings import Metric
 
 METRICS: tuple[Metric, ...] = ("retrieval", "linear_probe")
 PROMPTS = 200  # of whose tokens the entropy is taken

@@ -83,7 +83,7 @@ def _of_texts(data: Path, models: Path, rows: int) -> Iterator[Case]:
 
 def _read(path: Path, rows: int, **columns: Any) -> Samples:
     samples = of_largest_classes(read_samples(path, max_samples="all", **columns))
-    chosen, _ = sampled_rows(len(samples), samples.labels, rows, seed=0)
+    chosen, _ = sampled_rows(len(samples), samples.classes, rows, seed=0)
     return samples if chosen is None else samples.take(chosen)
 
 

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
         spectrum,
         twonn,
     )
+    from layergeom.geometry.label_agreement import label_agreement
+    from layergeom.geometry.label_sets import neighbor_jaccard
     from layergeom.geometry.levina_bickel import levina_bickel
     from layergeom.geometry.linearity import linearity
     from layergeom.geometry.matrix_entropy import matrix_entropy, rankme
@@ -64,8 +66,15 @@ if TYPE_CHECKING:
     from layergeom.tasks.dynamics import Dynamics
     from layergeom.tasks.embed import Embeddings, embed
     from layergeom.tasks.evaluate import Evaluation, evaluate
+    from layergeom.tasks.graded_clouds import GradedClouds, graded_clouds
+    from layergeom.tasks.partition_runs import partitions
+    from layergeom.tasks.partitions import Partitions
+    from layergeom.tasks.retrieval import evaluate_retrieval, evaluate_retrieval_states
+    from layergeom.tasks.retrieval_limit import LayerWithinLimit, layer_within_limit
+    from layergeom.tasks.retrieval_result import RetrievalEvaluation, load_retrieval
     from layergeom.tasks.token_clouds import TokenClouds, token_clouds
     from layergeom.tasks.truncate import Truncation, truncate
+    from layergeom.workers import Workers
 
 __version__ = VERSION
 
@@ -117,6 +126,15 @@ _HOMES = {
     "layergeom.tasks.evaluate": ("Evaluation", "evaluate"),
     "layergeom.tasks.token_clouds": ("TokenClouds", "token_clouds"),
     "layergeom.tasks.truncate": ("Truncation", "truncate"),
+    "layergeom.tasks.retrieval": ("evaluate_retrieval", "evaluate_retrieval_states"),
+    "layergeom.tasks.retrieval_limit": ("LayerWithinLimit", "layer_within_limit"),
+    "layergeom.tasks.retrieval_result": ("RetrievalEvaluation", "load_retrieval"),
+    "layergeom.tasks.partition_runs": ("partitions",),
+    "layergeom.tasks.partitions": ("Partitions",),
+    "layergeom.tasks.graded_clouds": ("GradedClouds", "graded_clouds"),
+    "layergeom.geometry.label_agreement": ("label_agreement",),
+    "layergeom.geometry.label_sets": ("neighbor_jaccard",),
+    "layergeom.workers": ("Workers",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -126,14 +144,19 @@ __all__ = [
     "Dynamics",
     "Embeddings",
     "Evaluation",
+    "GradedClouds",
     "HiddenStates",
+    "LayerWithinLimit",
     "NeighborGraph",
     "Neighbors",
+    "Partitions",
     "Profile",
     "ProfileResult",
     "Recommendation",
+    "RetrievalEvaluation",
     "TokenClouds",
     "Truncation",
+    "Workers",
     "__version__",
     "anisotropy",
     "compare",
@@ -142,25 +165,33 @@ __all__ = [
     "dynamics",
     "embed",
     "evaluate",
+    "evaluate_retrieval",
+    "evaluate_retrieval_states",
     "extract",
+    "graded_clouds",
     "gride",
     "information_imbalance",
+    "label_agreement",
     "label_overlap",
     "label_overlaps",
+    "layer_within_limit",
     "levina_bickel",
     "linear_cka",
     "linearity",
     "load",
+    "load_retrieval",
     "local_dimension",
     "local_homogeneity",
     "matrix_entropy",
     "mutual_knn",
     "nearest_points",
     "neighbor_graph",
+    "neighbor_jaccard",
     "neighborhood_overlap",
     "outliers",
     "overlap_matrices",
     "overlap_matrix",
+    "partitions",
     "permutation_level",
     "profile",
     "profile_views",

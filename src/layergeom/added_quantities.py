@@ -26,7 +26,8 @@ TAKEN = frozenset(
     {
         *("dimension", "dimension_linear_90", "dimension_linear_98", "dimension_censored_90"),
         *("dimension_protocol", "plateau_dimension", "homogeneity", "distinct_points", "norm"),
-        *("label_overlap", "overlap", "overlap_next", "overlap_first", "overlap_last"),
+        *("label_overlap", "label_agreement", "label_jaccard"),
+        *("overlap", "overlap_next", "overlap_first", "overlap_last"),
         *("anisotropy", "anisotropy_uncentered", "anisotropy_without_first", "mean_cosine"),
         "effective_rank",
         *("spectral_entropy_rank", "participation_ratio", "pca_dimension_90", "pca_dimension_99"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +22,7 @@ from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.pooling import Pooling
 from layergeom.states.store import Store
 from layergeom.states.views import HookPoint, View
+from layergeom.workers import Workers, shared_folder
 
 if TYPE_CHECKING:
     from layergeom.tasks.dynamics import Dynamics
@@ -101,6 +103,7 @@ def profile(
     data: Any = None,
     *,
     labels: Any = None,
+    label_type: Literal["class", "number", "multi"] | None = None,
     exclude: Any = None,
     groups: Any = None,
     split: str | None = None,
@@ -114,6 +117,7 @@ def profile(
     nulls: str | Sequence[str] | None = None,
     folder: Path | str | None = None,
     progress: Progress | None = None,
+    executor: Executor | Workers | None = None,
     **options: Any,
 ) -> ProfileResult:
     """Return the geometry of every layer of a transformer on a dataset, or of stored states.
@@ -126,8 +130,12 @@ def profile(
     data : path, list or dataset, optional
         What the model is run on.
     labels, exclude : column name, file, "file:column" or sequence, optional
-        Class of each row for the label overlap; finer groups whose members are no neighbours. Of
-        SCOPe or CATH codes a level: ``labels="superfamily", exclude="family"``.
+        Class of each row for the label overlap, or a number (curve ``label_agreement``), or several
+        labels (``label_jaccard``); finer groups whose members are no neighbours. Of SCOPe or CATH
+        codes a level: ``labels="superfamily", exclude="family"``.
+    label_type : {"class", "number", "multi"}, optional
+        What the labels are; inferred unless given, and then said in the warnings
+        (docs/how-to/numeric_and_several_labels.md).
     groups : as labels, optional
         Rows that are no independent samples of each other, such as the members of a cluster: they
         are no neighbours, and errors take the group as the unit.
@@ -153,6 +161,10 @@ def profile(
         Keeps states and neighbour lists; a second call computes nothing that is there.
     progress : callable(done, total, what), optional
         Called along the way.
+    executor : concurrent.futures.Executor or Workers, optional
+        Processes, of a cluster too, that share the forward pass and each layer's neighbour search;
+        they must see ``folder``. The numbers are those of one process
+        (docs/how-to/run_on_a_cluster.md).
     **options
         Of :func:`extract`. ``device`` is also where neighbours are searched, of stored states too;
         by default where the model ran. If it fails there, the CPU does it and a warning says so.
@@ -189,6 +201,7 @@ def profile(
     place = None if folder is None else Path(folder)
     reading = {
         "labels": labels,
+        "label_type": label_type,
         "exclude": exclude,
         "groups": groups,
         "split": split,
@@ -205,6 +218,11 @@ def profile(
         where = None if device == "auto" else device
         settings = Settings(k=Settings.k if k is None else k, scale=scale or NEAREST, seed=seed)
         kinds = checked_nulls(nulls, of_states=True)
+        if executor is not None:
+            from layergeom.tasks.worker_runs import search_by
+
+            shared_folder(place)
+            search_by(Workers.of(executor), hidden, settings, progress=progress)
         found = measured_states(hidden, rows, settings, place, progress, where, quantities)
         found = nulls_of_states(found, kinds, hidden, rows, settings, place, progress, where)
     else:
@@ -212,6 +230,10 @@ def profile(
 
         options |= {**reading, "k": k, "scale": scale, "seed": seed}
         options |= {"quantities": quantities, "nulls": nulls}
+        if executor is not None:
+            from layergeom.tasks.worker_runs import prepare_by
+
+            prepare_by(Workers.of(executor), protocol, model, data, place, progress, **options)
         found = profile_by(protocol, model, data, folder=place, progress=progress, **options)
     _tell_plain_search(found)
     return ProfileResult.of(found)
@@ -269,6 +291,7 @@ def dynamics(
     max_checkpoints: int | None = None,
     keep: Literal["auto", "profile", "states", "weights"] = "auto",
     labels: Any = None,
+    label_type: Literal["class", "number", "multi"] | None = None,
     exclude: Any = None,
     groups: Any = None,
     split: str | None = None,
@@ -279,6 +302,7 @@ def dynamics(
     seed: int = 0,
     folder: Path | str | None = None,
     progress: Progress | None = None,
+    executor: Executor | Workers | None = None,
     **options: Any,
 ) -> Dynamics:
     """Return the profiles of a training run's checkpoints on the same data.
@@ -295,10 +319,13 @@ def dynamics(
     keep : str
         What is left of a measured checkpoint: its profile, also its states, also weights that this
         run downloaded. ``auto``: states for a local folder, the profile for a hub id.
-    data, labels, exclude, groups, split, text_column, max_samples, protocol, k, seed
+    data, labels, label_type, exclude, groups, split, text_column, max_samples, protocol, k, seed
         As :func:`profile`.
     folder, progress
         As :func:`profile`.
+    executor : concurrent.futures.Executor or Workers, optional
+        Processes, of a cluster too, that each measure one checkpoint after the other; they must
+        see ``folder``.
     **options
         As :func:`profile`.
 
@@ -324,6 +351,7 @@ def dynamics(
         max_checkpoints=max_checkpoints,
         keep=keep,
         labels=labels,
+        label_type=label_type,
         exclude=exclude,
         groups=groups,
         split=split,
@@ -333,6 +361,7 @@ def dynamics(
         seed=seed,
         folder=None if folder is None else Path(folder) / CHECKPOINTS,
         progress=progress,
+        workers=None if executor is None else Workers.of(executor),
         **options,
     )
     _tell_plain_search(found.profiles[-1])

@@ -22,8 +22,15 @@ from layergeom.geometry._search import has_device
 from layergeom.geometry.groups import chance_of_neighbors, check_groups
 from layergeom.geometry.scale_names import farthest_rank, scale_words
 from layergeom.geometry.uncertainty import Joined, covariance
-from layergeom.layer import SCHEMA, Labels, MeasuredLayer, Settings, measured_layer
-from layergeom.profiles import FILE, Curve, LayerMap, Profile, layer_span, load
+from layergeom.layer import (
+    SCHEMA,
+    GivenLabels,
+    MeasuredLayer,
+    Settings,
+    given_labels,
+    measured_layer,
+)
+from layergeom.profiles import BY_LABELS, FILE, Curve, LayerMap, Profile, layer_span, load
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.settings import MAX_TOKENS
@@ -49,7 +56,8 @@ def measure(
     ----------
     states : HiddenStates
         Read one layer at a time; its store, if any, keeps the neighbour lists.
-    labels : sequence of n classes, optional
+    labels : sequence of n classes, Numbers or LabelSets, optional
+        Real numbers and several labels per row as :mod:`layergeom.states.label_kinds` reads them.
         Missing labels leave their row out of label quantities; it still counts elsewhere.
     exclude : sequence of n groups, optional
         Finer groups whose members are not neighbours in the label overlap.
@@ -206,13 +214,13 @@ def profile_key(
 
 def _key(
     states: HiddenStates,
-    given: Labels | None,
+    given: GivenLabels | None,
     settings: Settings,
     groups: Sequence[object] | None,
     added: Sequence[AddedQuantity],
 ) -> str:
-    codes = [] if given is None else [given.codes, given.exclude]
-    parts = ["profile", SCHEMA, states.key, asdict(settings), codes]
+    content = [] if given is None else given.content
+    parts = ["profile", SCHEMA, states.key, asdict(settings), content]
     if groups is not None:
         parts.append(arrays.labels(groups, states.n, "groups"))
     parts += [("added", quantity.name, quantity.key) for quantity in added]
@@ -249,19 +257,19 @@ def check_samples(
         )
 
 
-def _labels(states: HiddenStates, labels: object, exclude: object) -> Labels | None:
+def _labels(states: HiddenStates, labels: object, exclude: object) -> GivenLabels | None:
     if labels is None:
         if exclude is not None:
             raise InputError("exclude was given without labels; it refines a label overlap.")
         return None
     groups = None if exclude is None else arrays.labels(exclude, states.n, "exclude")
-    return Labels(arrays.labels(labels, states.n), groups)
+    return given_labels(labels, groups, states.n)
 
 
 def _assemble(
     states: HiddenStates,
     layers: list[MeasuredLayer],
-    given: Labels | None,
+    given: GivenLabels | None,
     making: _Making,
 ) -> Profile:
     curves = _curves(layers)
@@ -285,7 +293,7 @@ def _assemble(
         },
         covariance={
             name: _covariance(layers, name, states.n)
-            for name in ("dimension", "label_overlap")
+            for name in ("dimension", *BY_LABELS)
             if name in curves
         },
         undefined=undefined,
@@ -357,7 +365,7 @@ def _few_groups(making: _Making) -> tuple[str, ...]:
     return (sentence,)
 
 
-def _provenance(states: HiddenStates, given: Labels | None, making: _Making) -> dict[str, Any]:
+def _provenance(states: HiddenStates, given: GivenLabels | None, making: _Making) -> dict[str, Any]:
     grouped = making.codes is not None
     estimators = {
         "dimension": scale_words(making.settings.scale, grouped),
@@ -368,7 +376,7 @@ def _provenance(states: HiddenStates, given: Labels | None, making: _Making) -> 
         "key": _key(states, given, making.settings, making.groups, making.added),
         "states": dict(states.provenance) | {"key": states.key},
         "settings": asdict(making.settings),
-        "labels": _label_facts(given),
+        "labels": None if given is None else given.facts,
         "groups": making.group_facts,
         "estimators": estimators,
         "versions": {
@@ -385,13 +393,3 @@ def _audits(keys: Sequence[str], layers: list[MeasuredLayer]) -> dict[str, Mappi
     """Return what the audit of each layer found (see :func:`layergeom.geometry.audit.audit`)."""
     audits = ((key, layer.audit) for key, layer in zip(keys, layers, strict=True))
     return {key: asdict(audit) for key, audit in audits if audit is not None}
-
-
-def _label_facts(given: Labels | None) -> Mapping[str, Any] | None:
-    if given is None:
-        return None
-    return {
-        "classes": int(given.codes.max() + 1),
-        "labelled": int((given.codes >= 0).sum()),
-        "excluded_groups": None if given.exclude is None else int(given.exclude.max() + 1),
-    }

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 FILE = "profile.json"
+BY_LABELS = ("label_overlap", "label_agreement", "label_jaccard")  # classes, numbers, several
 STATES = "states"  # the store that a run keeps beside it
 CHECKPOINTS = "checkpoints"  # the runs that a dynamics run keeps beside it
 
@@ -62,10 +63,7 @@ class LayerMap:
 
 @dataclass(frozen=True, eq=False)
 class ScaleCurve:
-    """Dimension against distance for one layer (see ``geometry.scale_analysis``).
-
-    ``plateau_share`` is nan in profiles of earlier versions.
-    """
+    """Dimension against distance for one layer (see ``geometry.scale_analysis``)."""
 
     ranks: IntArray
     distances: FloatArray
@@ -74,7 +72,7 @@ class ScaleCurve:
     plateau: tuple[int, int] | None
     plateau_dimension: float
     plateau_error: float
-    plateau_share: float = float("nan")
+    plateau_share: float = float("nan")  # so in profiles of earlier versions
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +87,7 @@ class Profile:
     names : tuple of LayerName
         The same layers in each tool's words.
     curves : mapping of str to Curve
-        Quantities over the layers; ``label_overlap`` only where labels were given.
+        Quantities over the layers; with labels also one of :data:`BY_LABELS`.
     maps : mapping of str to LayerMap
         ``overlap``: neighbourhood overlap of every two layers.
     scales : mapping of str to ScaleCurve
@@ -97,8 +95,7 @@ class Profile:
     decimation : mapping of str to mapping
         Dimension against sample size: ``n``, ``values``, ``errors`` by layer.
     covariance : mapping of str to ndarray, shape (L, L)
-        Covariance of the layers' estimates of ``dimension`` and ``label_overlap``: the layers
-        share their points.
+        Covariance of the layers' estimates of ``dimension`` and of what the labels give.
     undefined : mapping of str to str
         Layers without a dimension, and why.
     counts : mapping of str to int
@@ -152,16 +149,21 @@ class Profile:
 
     @property
     def label_overlap(self) -> Curve:
-        """Overlap of neighbourhoods with the labels.
+        """Overlap of neighbourhoods with classes.
 
         Raises
         ------
         InputError
-            If the profile was made without labels.
+            If the profile was made without labels, or these are no classes.
         """
-        if "label_overlap" not in self.curves:
+        if self.of_labels is None:
             raise InputError("this profile was made without labels; give labels=… to profile().")
-        return self.curves["label_overlap"]
+        return self["label_overlap"]
+
+    @property
+    def of_labels(self) -> Curve | None:
+        """The curve that the labels give, of whatever kind they are; None without labels."""
+        return next((self.curves[name] for name in BY_LABELS if name in self.curves), None)
 
     @property
     def anisotropy(self) -> Curve:

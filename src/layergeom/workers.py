@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from layergeom.errors import InputError, LayergeomError, WorkerError
@@ -159,3 +160,10 @@ def cluster(address: str, patience: float = 60.0) -> Iterator[Workers]:
                 f"{address}`)."
             )
         yield Workers(client.get_executor(pure=False), len(client.nthreads()))
+
+
+def shared_folder(folder: Path | str | None) -> Path:
+    """Return the folder of a run that workers share; none is an InputError."""
+    if folder is None:
+        raise InputError("workers need a folder that all of them see; give folder= (-o).")
+    return Path(folder).absolute()

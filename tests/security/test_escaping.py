@@ -104,7 +104,7 @@ def test_S_html_json(html: str) -> None:
     [data] = re.findall(r'<script type="application/json" id="data">(.*?)</script>', html)
     assert not set("<>&") & set(data)
     content = json.loads(data)
-    assert content["readouts"][0].startswith(SCRIPT)
+    assert content["readers"]["hovered"]["names"][0].startswith(SCRIPT)
     assert "</script><script>alert(2)" in json.dumps(content)
 
 

@@ -34,23 +34,9 @@ from layergeom.show.comparison_tables import (
 )
 from layergeom.show.published import PublishedCurve, published_curve
 from layergeom.tasks.compare import Comparison, compare
+from show.humps import layers
 
 HOSTILE = "<script>alert(1)</script>$5$\x1b"
-N = 150
-
-
-def layers(peak: int, blocks: int, seed: int) -> dict[str, np.ndarray]:
-    """States whose dimension rises to a peak, falls to a plateau and rises again."""
-    base = np.random.default_rng(0).standard_normal((N, peak))
-    turn = np.random.default_rng(seed)
-    hump = np.exp(-(((np.linspace(0, 1, blocks + 1) - 0.3) / 0.15) ** 2))
-    wide = np.maximum(2, np.round(2 + (peak - 2) * hump)).astype(int)
-    wide[-1] = 5
-    keys = ("embedding", *(f"block_{i}" for i in range(1, blocks + 1)))
-    return {
-        key: base[:, :d] @ np.linalg.qr(turn.standard_normal((peak, peak)))[0][:d]
-        for key, d in zip(keys, wide, strict=True)
-    }
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +117,7 @@ def test_charts_draw_the_numbers(comparison: Comparison, published: list[Publish
     assert len(rows) == 6 * 8
     found = comparison.ckas[0].values
     for row in rows:
-        assert row["value"] == pytest.approx(found[row["other"], row["position"]], rel=1e-5)
+        assert row["value"] == pytest.approx(found[row["other"], row["across"]], rel=1e-5)
 
 
 def test_figures_draw_the_numbers(comparison: Comparison, published: list[PublishedCurve]) -> None:

@@ -94,7 +94,7 @@ def test_size(html):
 def test_data_cannot_end_its_script(page):
     data = page.scripts[0][1]
     assert "<" not in data
-    assert set(json.loads(data)) == {"charts", "readouts"}
+    assert set(json.loads(data)) == {"charts", "readers"}
     assert json.loads(script_json({"a": "</script>&"})) == {"a": "</script>&"}
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from layergeom.show.table import profile_rows, profile_table, reading_lines, write_csv
+from layergeom.show.table import profile_rows, profile_table, reading_lines, under_table, write_csv
 
 
 def _read(path):
@@ -63,7 +63,27 @@ def test_table_shows_unknown_and_marks_the_layer(profile, reading):
     embedding = next(line for line in lines if "embedding" in line)
     assert "–" in embedding
     assert "nan" not in "".join(lines)
-    assert "█" in lines[-1]
+
+
+def test_under_the_table_stands_the_course_of_the_dimension(profile, reading):
+    lines = under_table(profile, reading)
+    assert lines == ["ID over the layers  ▂▆█▆▂▁▁▁▁▁▂▃", "± one standard error, – unknown."]
+
+
+@pytest.mark.parametrize("width", [30, 50, 60, 80, 120])
+def test_a_narrow_terminal_cuts_no_number_but_leaves_columns_out(profile, reading, width):
+    layers = (*profile.layers[:-1], "final")
+    narrow = replace(profile, layers=layers)
+    out = io.StringIO()
+    Console(file=out, width=width, color_system=None).print(profile_table(narrow, reading, width))
+    lines = out.getvalue().splitlines()
+    assert len(lines) == 1 + len(layers)
+    assert max(map(len, lines)) <= width
+    assert "…" not in out.getvalue()
+    told = [line for line in under_table(narrow, reading, width) if line.startswith("No room")]
+    missing = [head for head in ("χ next", "χ labels", "eff. rank") if head not in lines[0]]
+    assert bool(told) == bool(missing)
+    assert all(head in told[0] for head in missing)
 
 
 def test_table_strips_escape_codes_and_shows_markup_literally(profile, reading):

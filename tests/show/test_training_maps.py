@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from layergeom.show.map_charts import dynamics_charts
 from layergeom.show.map_figures import dynamics_map, mean_dimension
 from layergeom.show.over_training import dynamics_axis, dynamics_names, peak_places
+from layergeom.show.training_charts import dynamics_charts
 from layergeom.tasks.turning_point import maximum
 
 
@@ -28,7 +29,8 @@ def charts(training):
 def test_every_map_has_a_figure_and_a_chart(training, charts):
     names = dynamics_names(training)
     assert {"dimension", "anisotropy", "label_overlap", "overlap_to_final"} <= set(names)
-    assert set(charts) == {f"dynamics_{name}" for name in [*names, "mean_dimension"]}
+    maps = {f"dynamics_{name}" for name in [*names, "mean_dimension"]}
+    assert set(charts) == maps | {"step_profile_dimension", "step_profile_label_overlap"}
 
 
 @pytest.mark.parametrize("name", ["dimension", "overlap_to_final"])
@@ -52,22 +54,29 @@ def test_overlaps_share_one_scale_and_name_their_chance(training):
     assert dynamics_map(training, "dimension").axes[0].collections[0].get_clim() != (0, 1)
 
 
+def marks(chart, kind):
+    """Return the layers of a chart with this mark, each with its rows."""
+    layers = [x for x in chart.spec["layer"] if x["mark"]["type"] == kind]
+    return [(x, chart.spec["datasets"][x["data"]["name"]]) for x in layers if "data" in x]
+
+
 def test_chart_cells_cover_the_axis_without_gaps(training, charts):
-    [cells] = [x for x in charts["dynamics_dimension"].spec["layer"] if x["mark"]["type"] == "rect"]
-    values = cells["data"]["values"]
+    [(cells, values)] = marks(charts["dynamics_dimension"], "rect")
+    told = {part["as"]: part["calculate"] for part in cells["transform"]}
+    edges = json.loads(told["low"].removesuffix("[datum.at]"))
+    assert told["high"] == f"{json.dumps(edges)}[datum.at + 1]"
     steps, values_map = dynamics_axis(training), training.maps["dimension"]
     assert len(values) == values_map.values.size
     first = [row for row in values if row["position"] == 3]
-    np.testing.assert_allclose([row["low"] for row in first], steps.edges[:-1], rtol=1e-5)
-    np.testing.assert_allclose([row["high"] for row in first], steps.edges[1:], rtol=1e-5)
+    assert [row["at"] for row in first] == list(range(len(steps.places)))
+    np.testing.assert_allclose(edges, steps.edges, rtol=1e-5)
     np.testing.assert_allclose([r["value"] for r in first], values_map.values[:, 3], rtol=1e-5)
     assert all("±" in row["shown"] for row in first)
 
 
 def test_the_break_before_step_zero_is_drawn_and_said(training, charts):
-    for chart in charts.values():
-        rules = [x for x in chart.spec["layer"] if x["mark"]["type"] == "rule"]
-        assert len(rules) == 1
+    for chart in (chart for key, chart in charts.items() if key.startswith("dynamics_")):
+        assert len(marks(chart, "rule")) == 1
         assert "the axis is broken" in chart.caption
     axes = mean_dimension(training).axes[0]
     assert len(axes.lines) == 2  # the curve, and the mark of the break
@@ -78,12 +87,21 @@ def test_the_interval_of_the_peak_is_shaded(training, charts):
     assert (training.peak.kind, training.peak.low, training.peak.high) == ("peak", 0, 256)
     assert peak_places(training, steps) == (steps.places[0], steps.places[2])
     chart = charts["dynamics_mean_dimension"]
-    [shade] = [x for x in chart.spec["layer"] if x["mark"]["type"] == "rect"]
-    [row] = shade["data"]["values"]
+    [(_, [row])] = marks(chart, "rect")
     assert (row["from"], row["to"]) == pytest.approx((steps.places[0], steps.places[2]), rel=1e-5)
     assert "95 %: 0 to 256" in chart.caption
     labels = mean_dimension(training).axes[0].get_legend_handles_labels()[1]
     assert "95 %: the maximum lies here" in labels
+
+
+def test_the_profile_of_every_checkpoint_is_there_and_the_last_is_shown_first(training, charts):
+    chart = charts["step_profile_dimension"]
+    places = {parameter["name"]: parameter.get("value") for parameter in chart.spec["params"]}
+    assert places["stepped"] == 4
+    [(_, rows), *_] = [(0, r) for r in chart.spec["datasets"].values() if "at" in r[0]]
+    for at, profile in enumerate(training.profiles):
+        drawn = np.array([row["value"] for row in rows if row["at"] == at], dtype=float)
+        np.testing.assert_allclose(drawn, profile.dimension.values, rtol=1e-5)
 
 
 def test_without_a_peak_nothing_is_shaded(dynamics):

@@ -55,8 +55,8 @@ def test_another_length_names_both(source):
     ("source", "error", "message"),
     [
         (np.eye(3), InputError, r"one per row but have shape \(3, 3\)"),
-        ([0.1, 0.2, 0.3], InputError, "real number 0.1"),
-        ([[1], [2], [3]], InputTypeError, "hold a list"),
+        ([0.1, "a", 0.3], InputError, "real number 0.1"),
+        ([{1: 2}, {2: 3}, {3: 4}], InputTypeError, "hold a dict"),
         (3.5, InputTypeError, "a column name, a file or one value per row"),
         (True, InputTypeError, "are bool"),
         ("nope", InputError, "no column 'nope' for labels.* it has 'text', 'topic'"),

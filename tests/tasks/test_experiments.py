@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -18,12 +19,14 @@ from transformers.models.imagegpt.image_processing_pil_imagegpt import (
 
 from layergeom.states.checkpoints import checkpoints
 from layergeom.tasks.experiments import EXPERIMENTS, Experiment, experiments
+from layergeom.tasks.graded_clouds import graded_clouds
+from layergeom.tasks.partition_runs import partitions
 from layergeom.tasks.protocol_runs import dynamics_by, profile_by
-from layergeom.tasks.protocols import PROTOCOLS
+from layergeom.tasks.protocols import PROTOCOLS, protocol
 
 sys.path.append(str(Path(__file__).parents[1] / "states"))  # its modules import each other so
 
-from tiny import texts, tokenizer
+from tiny import WORDS, texts, tokenizer
 from tiny_families import (
     FAMILIES,
     RESIDUES,
@@ -36,7 +39,7 @@ CASES = {case.name: case for case in FAMILIES}
 STAND_INS = {"Esm": "esm2", "Bert": "bert", "T5": "prott5", "ImageGPT": "imagegpt"}
 STAND_INS |= {"GPT2": "gpt2", "Roberta": "roberta", "Albert": "albert", "OPT": "opt"}
 STAND_INS |= {"Llama": "llama", "GPTJ": "gptj", "Falcon": "falcon", "Bloom": "bloom"}
-STAND_INS |= {"GPTNeoX": "neox"}
+STAND_INS |= {"GPTNeoX": "neox", "Mistral": "mistral", "Olmo": "olmo"}
 ROWS = 208  # four subsets of 52
 
 
@@ -97,6 +100,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels).save(place / "imagenet" / f"n{i % 5}" / f"{i}.png")
     lines = [f"{text}\t{i % 2}" for i, text in enumerate(texts(ROWS, longest=15))]
     (place / "sst.tsv").write_text("\n".join(["sentence\tlabel", *lines]) + "\n")
+    documents = [" ".join(rng.choice(WORDS, 60)) for _ in range(200)]
+    (place / "pile10k.jsonl").write_text("\n".join(json.dumps({"text": d}) for d in documents))
     raw = " ".join(texts(9999, longest=20))
     (place / "enwik8").write_text(raw[: 32 * 512])
     return place
@@ -118,6 +123,11 @@ def test_the_command_on_a_tiny_network(experiment: Experiment, models: Any, data
     name = asked.pop("protocol")
     assert name == experiment.protocol
     case = stand_in(experiment)
+    if action in ("partitions", "clouds"):
+        assert protocol(name).verb == action
+        assert asked == {}
+        (check_partitions if action == "partitions" else check_clouds)(models(case), data / file)
+        return
     if action == "run":
         profiles = [profile_by(name, models(case), data / file, **few(name, asked))]
     else:
@@ -154,6 +164,26 @@ def check(profile: Any, name: str, asked: dict[str, str]) -> None:
         assert np.isfinite(profile["mean_cosine"].values[known]).all()
 
 
+def check_partitions(model: Path, file: Path) -> None:
+    found = partitions(model, file, "cheng2025", queries=30)
+    assert found.record["departures"] == {"queries": {"recipe": "all", "given": 30}}
+    assert any("5 partitions of 120 sequences where 10000" in line for line in found.warnings)
+    for corpus in ("intact", "shuffled"):
+        curve = found.corpora[corpus].curves["dimension"]
+        assert curve.values.shape == (5, len(found.corpora[corpus].layers))
+        assert (curve.mean[1:] > 0).all()
+
+
+def check_clouds(model: Path, file: Path) -> None:
+    found = graded_clouds(model, file, "viswanathan2025", prompts=3, shuffled_prompts=2)
+    departures = found.record["departures"]
+    assert departures["prompt_tokens"] == {"recipe": 1024, "given": 40}
+    assert set(departures) == {"prompt_tokens", "prompts", "shuffled_prompts"}
+    assert [level.block for level in found.levels] == [40, 10, 2, 1]
+    assert all(cloud.tokens == 40 for level in found.levels for cloud in level.found.clouds)
+    assert "200 of 200 texts have 40 tokens and are cut to these." in found.warnings
+
+
 def test_every_stand_in_is_of_the_class_of_its_experiment() -> None:
     for experiment in EXPERIMENTS:
         config = getattr(transformers, f"{experiment.config}Config")
@@ -167,6 +197,8 @@ def test_every_model_of_the_papers_is_there() -> None:
     assert classes["valeriani2023-text"] == {"Llama", "GPT2"}
     encoders, decoders = {"Bert", "Roberta", "Albert"}, {"OPT", "Llama", "GPT2", "GPTJ", "Falcon"}
     assert classes["razzhigaev2024"] == encoders | decoders | {"Bloom", "GPTNeoX"}
+    assert classes["cheng2025"] == {"OPT", "GPTNeoX", "Olmo", "Llama", "Mistral"}
+    assert classes["viswanathan2025"] == {"Llama", "Mistral", "GPTNeoX"}
     training = [e.config for e in EXPERIMENTS if e.command.startswith("layergeom dynamics")]
     assert training == ["Esm", "ImageGPT", "Bloom", "GPTNeoX", "Llama"]
     assert len({e.command for e in EXPERIMENTS}) == len(EXPERIMENTS)

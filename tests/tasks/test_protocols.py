@@ -53,6 +53,21 @@ def test_tokens_are_the_first_4096_of_128_chunks_of_512_characters() -> None:
     assert IMAGE.per_class == (300, 300)
 
 
+def test_partitions_and_prompts_as_the_papers_have_them() -> None:
+    cheng, viswanathan = protocol("cheng2025"), protocol("viswanathan2025")
+    assert (cheng.sequence_words, cheng.partitions, cheng.partition_rows) == (20, 5, 10_000)
+    assert (cheng.pool, cheng.rank, cheng.verb) == ("last", "plateau", "partitions")
+    assert options(cheng) == {
+        "hook_point": "residual",
+        "pool": "last",
+        "special_tokens": False,
+        "k": 30,
+    }
+    assert (viswanathan.prompts, viswanathan.prompt_tokens) == (2_244, 1_024)
+    assert (viswanathan.shuffled_prompts, viswanathan.shuffle_base) == (50, 4)
+    assert (viswanathan.rank, viswanathan.verb) == (2, "clouds")
+
+
 def test_an_unknown_protocol_is_told_the_known_ones() -> None:
     with pytest.raises(InputError, match=f"no protocol 'b'; there are {', '.join(PROTOCOLS)}"):
         protocol("b")

@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 
 import layergeom as lg
 from layergeom.errors import InputError
-from layergeom.tasks import token_clouds as module
+from layergeom.tasks import cloud_networks
 from layergeom.tasks.token_clouds import FILE, Association, Cloud, TokenClouds, token_clouds
 from states.tiny import VOCABULARY, folder
 
@@ -56,10 +56,36 @@ def test_the_geometry_is_that_of_the_sequences_own_tokens(gpt: Path, found: Toke
         X = array[0].numpy()
         assert cloud.dimension[at] == pytest.approx(lg.twonn(lg.neighbor_graph(X, 2)).value)
         assert cloud.anisotropy[at] == pytest.approx(lg.anisotropy(X).value)
+        unit = X / np.linalg.norm(X, axis=1)[:, None]
+        cosines = (unit @ unit.T)[np.triu_indices(len(X), 1)]
+        assert cloud.mean_cosine[at] == pytest.approx(cosines.mean(), rel=1e-5)
         p = np.linalg.svd(X.astype(np.float64), compute_uv=False) ** 2
         p /= p.sum()
         assert cloud.prompt_entropy[at] == pytest.approx(-(p * np.log(p)).sum(), rel=1e-6)
     assert cloud.tokens == len(ROWS[3])
+
+
+def test_the_overlap_is_that_of_neighbouring_layers(gpt: Path) -> None:
+    network = transformers.GPT2Model.from_pretrained(gpt).eval()
+    with torch.no_grad():
+        states = network(torch.from_numpy(ROWS[4])[None], output_hidden_states=True).hidden_states
+    cloud = token_clouds(gpt, ROWS[3:], k=5).clouds[1]
+    near = []
+    for layer in states[:2]:
+        X = layer[0].double()
+        near.append((torch.cdist(X, X) + torch.diag(torch.full((len(X),), 1e9))).argsort(1)[:, :5])
+    shared = [len(set(a.tolist()) & set(b.tolist())) / 5 for a, b in zip(*near, strict=True)]
+    assert cloud.overlap_next[0] == pytest.approx(np.mean(shared))
+    assert np.isnan(cloud.overlap_next[-1])
+    assert np.isnan(token_clouds(gpt, [ROWS[0]], k=24).clouds[0].overlap_next).all()
+
+
+def test_pearson_is_of_the_logarithm(found: TokenClouds) -> None:
+    loss = [cloud.loss for cloud in found.clouds]
+    values = np.log([cloud.dimension[1] for cloud in found.clouds])
+    got = found.association(kind="pearson")[1]
+    assert got.value == pytest.approx(np.corrcoef(values, loss)[0, 1])
+    assert (got.layer, np.isnan(got.low)) == ("block_1", True)
 
 
 def test_a_larger_rank_is_gride(gpt: Path) -> None:
@@ -82,15 +108,15 @@ def test_an_interrupted_job_goes_on_behind_the_last_sequence(
     with (tmp_path / FILE).open("a") as file:
         file.write('{"at": 2, "id": "cut o')  # the machine went down while writing
     fed: list[int] = []
-    measure = module._geometry
+    measure = cloud_networks.layer_cloud
     monkeypatch.setattr(
-        module,
-        "_geometry",
-        lambda states, rank: (fed.append(len(states)), measure(states, rank))[1],
+        cloud_networks,
+        "layer_cloud",
+        lambda states, rank, k: (fed.append(len(states)), measure(states, rank, k))[1],
     )
     again = token_clouds(gpt, ROWS, folder=tmp_path)
     assert len(fed) == 3 * len(found.layers)
-    assert again == found
+    assert repr(again) == repr(found)  # nan is not equal to itself
     assert len((tmp_path / FILE).read_text().splitlines()) == 1 + len(ROWS)
 
 
@@ -126,9 +152,7 @@ def test_association_is_spearmans_with_an_interval_around_it() -> None:
             50,
             float(loss[i]),
             (float(with_it[i]), float(without[i])),
-            (0, 0),
-            (0, 0),
-            (0, 0),
+            *(((0, 0),) * 5),
         )
         for i in range(60)
     )

@@ -12,8 +12,9 @@ import transformers
 from layergeom.errors import InputError
 from layergeom.states.inputs import read_samples
 from layergeom.states.models import load
+from layergeom.tasks import cut_check
 from layergeom.tasks import truncate as module
-from layergeom.tasks.cut_check import difference, made_up_rows, rows_of
+from layergeom.tasks.cut_check import difference, made_up_rows, rows_of, speed
 from layergeom.tasks.truncate import RECORD, truncate
 
 sys.path.append(str(Path(__file__).parents[1] / "states"))  # its modules import each other so
@@ -149,7 +150,38 @@ def test_the_folder_holds_tokenizer_and_record(tmp_path):
     assert (
         record["left_out"] == list(found.left_out) == ["pooler.dense.weight", "pooler.dense.bias"]
     )
-    assert min(found.tokens_per_second) > 0
+    assert record["disk"][1] == on_disk(tmp_path / "cut", RECORD)
+    assert found.disk[0] == on_disk(tmp_path / "full") > found.bytes[0]
+
+
+def on_disk(place, *but):
+    return sum(p.stat().st_size for p in place.rglob("*") if p.is_file() and p.name not in but)
+
+
+def test_speed_is_of_paired_timings_of_the_rows_that_are_given(tmp_path):
+    folder(tmp_path / "full")
+    lines = texts(40)
+    found = truncate(tmp_path / "full", tmp_path / "cut", layer=1, data=lines, device="cpu")
+    assert (found.timed, found.rows) == (40, 16)
+    assert found.speedup_range[0] <= found.speedup <= found.speedup_range[1]
+    tokens = sum(len(tokenizer()(line)["input_ids"]) for line in lines)
+    for rows, fed in zip(found.rows_per_second, found.tokens_per_second, strict=True):
+        assert fed / rows == pytest.approx(tokens / 40)
+    said = " ".join(found.lines())
+    for words in ("rows/s instead of", "in paired timings of 40 rows", "on the disk (before: "):
+        assert words in said
+
+
+def test_the_rows_that_are_timed_end_before_too_many_tokens(tmp_path, monkeypatch):
+    full = load(folder(tmp_path / "full"), device="cpu")
+    rows = rows_of(full, read_samples(texts(30)))
+    lengths = [len(mask) for mask in rows.counted]
+    monkeypatch.setattr(cut_check, "TOKENS", sum(lengths[:7]) + 1)
+    assert speed(full, full, rows).timed == 7
+    monkeypatch.setattr(cut_check, "TOKENS", 1)
+    found = speed(full, full, rows)
+    assert found.timed == 1
+    assert found.tokens[0] == pytest.approx(found.rows[0] * lengths[0])
 
 
 @pytest.mark.parametrize("layer", ["embedding", "final", 0, 3, "block_3", "block_9", 1.5, True])

@@ -16,6 +16,7 @@ from layergeom.cli import (  # noqa: F401  (their commands)
     checking,
     comparing,
     fetching,
+    partitions,
     profiling,
     protocols,
     sharding,
@@ -23,6 +24,7 @@ from layergeom.cli import (  # noqa: F401  (their commands)
     training,
 )
 from layergeom.cli.app import app
+from layergeom.cli.printing import show_what_can_be_written
 from layergeom.cli.stopping import Stopped, stoppable
 from layergeom.errors import LayergeomError
 from layergeom.show.cells import visible
@@ -38,6 +40,7 @@ def main() -> None:
     # and no standstill where other programs want the cores too.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    show_what_can_be_written()
     try:
         with stoppable():
             app()

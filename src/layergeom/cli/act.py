@@ -15,6 +15,7 @@ from layergeom.cli.options import (
     ExcludeFrom,
     ForwardPass,
     GroupsFrom,
+    LabelKind,
     LabelsFrom,
     Part,
     Pool,
@@ -23,8 +24,10 @@ from layergeom.cli.options import (
     Seed,
     TextColumn,
     View,
+    names,
 )
 from layergeom.cli.printing import print_json, progress_bar
+from layergeom.cli.retrieval import RetrievalSet, leave_retrieval
 from layergeom.show.cells import visible
 
 Layer = Annotated[
@@ -140,16 +143,28 @@ def evaluate(
     rows: Rows,
     view: View,
     forward: ForwardPass,
-    data: Annotated[str | None, typer.Argument(help="With a model: as for run.")] = None,
+    retrieval: RetrievalSet,
+    data: Annotated[
+        str | None,
+        typer.Argument(help="With a model: as for run; for retrieval a folder as BEIR's."),
+    ] = None,
     labels: LabelsFrom = None,
+    label_type: LabelKind = None,
     groups: GroupsFrom = None,
     exclude: ExcludeFrom = None,
     split: Annotated[
-        str | None, typer.Option(help="Column or file of 'train' and 'test', in place of folds.")
+        str | None,
+        typer.Option(
+            help="Column or file of 'train' and 'test', in place of folds; of qrels: test, dev, …"
+        ),
     ] = None,
     metrics: Annotated[
-        str, typer.Option(help="Separated by commas.")
-    ] = "knn,linear_probe,retrieval",
+        str | None,
+        typer.Option(
+            help="Separated by commas. Default: knn,linear_probe,retrieval; for retrieval "
+            "ndcg@10,mrr@10,recall@10,recall@100 (also precision, any cut)."
+        ),
+    ] = None,
     k: Annotated[int, typer.Option("--k", help="Neighbours that vote.")] = 10,
     folds: Annotated[int, typer.Option(help="Folds of the linear probe.")] = 5,
     layer: Annotated[
@@ -158,30 +173,38 @@ def evaluate(
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score every layer by labels (kNN, linear probe, retrieval), and the regret of the choice."""
+    """Score every layer by labels (kNN, linear probe, 1-NN), or by retrieval of documents."""
     from layergeom.errors import InputError
+    from layergeom.tasks.evaluate import METRICS
     from layergeom.tasks.evaluate import evaluate as run_evaluate
 
+    options = rows.given() | view.given() | forward.given()
+    if retrieval.asked(data):
+        of_labels = {"labels": labels, "groups": groups, "exclude": exclude, "layer": layer}
+        of_labels["label_type"] = label_type
+        leave_retrieval(
+            model, data, retrieval, split, metrics, of_labels, as_json, seed=seed, **options
+        )
+        return
     if labels is None:
         raise InputError("--labels is missing: a column of DATA, or a file of id and label.")
-    names: list[Any] = [name.strip() for name in metrics.split(",")]
+    chosen: Any = METRICS if metrics is None else names(metrics)
     with progress_bar() as progress:
         found = run_evaluate(
             model,
             data,
             labels=labels,
+            label_type=label_type,
             groups=groups,
             exclude=exclude,
             split=split,
-            metrics=names,
+            metrics=chosen,
             k=k,
             folds=folds,
             seed=seed,
             layer=layer,
             progress=progress,
-            **rows.given(),
-            **view.given(),
-            **forward.given(),
+            **options,
         )
     if as_json:
         print_json(found.facts())

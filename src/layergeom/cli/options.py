@@ -19,6 +19,14 @@ LabelsFrom = Annotated[
         help="Column of DATA, file of labels or of id,label, or FILE:COLUMN (also :superfamily)."
     ),
 ]
+LabelKind = Annotated[
+    Literal["class", "number", "multi"] | None,
+    typer.Option(
+        "--label-type",
+        help="What labels are: classes, real numbers, or several per row. Default: inferred, and "
+        "said.",
+    ),
+]
 ExcludeFrom = Annotated[
     str | None,
     typer.Option(help="Finer groups (column or file) whose members are no neighbours."),
@@ -105,6 +113,7 @@ class Reading(Rows):
     """How data are read, with labels and groups."""
 
     labels: LabelsFrom = None
+    label_type: LabelKind = None
     exclude: ExcludeFrom = None
     groups: GroupsFrom = None
     split: Annotated[

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shlex
+import shutil
 import sys
-from collections.abc import Callable, Iterator
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from layergeom.show.cells import visible
-
 if TYPE_CHECKING:
     from layergeom.profile_result import ProfileResult
     from layergeom.states.views import View
     from layergeom.tasks.dynamics import Dynamics
+
+JSON_SCHEMA = 1  # of what --json prints: grows when a key goes or changes its meaning
 
 
 def leave(
@@ -44,20 +47,50 @@ def leave(
             content["dynamics"] = _dynamics_json(dynamics)
         print_json(content | {"files": [str(path) for path in paths]})
         return
+    _say_profile(profile, dynamics)
+    typer.echo("\nWritten:\n" + "\n".join(f"  {path}" for path in paths))
+
+
+def _say_profile(profile: ProfileResult, dynamics: Dynamics | None) -> None:
     from rich.console import Console
 
-    from layergeom.show.table import added_table, profile_table, reading_lines
+    from layergeom.show.table import added_table, profile_table, reading_lines, under_table
+    from layergeom.show.warning_groups import warning_groups
 
+    show_what_can_be_written()
     console = Console()
-    console.print(profile_table(profile, reading))
+    console.print(profile_table(profile, profile.reading, console.width))
+    say(under_table(profile, profile.reading, console.width))
     added = added_table(profile)
     if added is not None:
         console.print("", added, sep="\n")
-    lines = reading_lines(reading)
+    lines = reading_lines(profile.reading)
     if dynamics is not None:
         lines.append(f"Training: {dynamics.turning_point}")
-    lines += [f"Warning: {visible(warning)}" for warning in profile.warnings]
-    typer.echo("\n" + "\n".join(lines) + "\n\nWritten:\n" + "\n".join(f"  {p}" for p in paths))
+    lines += [f"Warning: {group.line}" for group in warning_groups(profile.warnings)]
+    typer.echo("")
+    say(lines)
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print each line, folded between words where it is read on a terminal; unfolded in a pipe."""
+    show_what_can_be_written()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in lines:
+        typer.echo(line if width is None else _folded(line, width))
+
+
+def _folded(line: str, width: int) -> str:
+    return textwrap.fill(
+        line, max(20, width - 1), subsequent_indent="  ", break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def show_what_can_be_written() -> None:
+    """Write "?" for letters that the terminal's encoding lacks, rather than stop."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def leave_views(profiles: dict[View, ProfileResult], out: Path, as_json: bool) -> None:
@@ -95,8 +128,10 @@ def _dynamics_json(dynamics: Dynamics) -> dict[str, Any]:
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print JSON that every parser reads: what is not a number is null."""
-    typer.echo(json.dumps(_without_nan(content), ensure_ascii=False, allow_nan=False, indent=1))
+    """Print JSON that every parser reads: its schema first; what is not a number is null."""
+    told = _without_nan({"schema": JSON_SCHEMA} | content)
+    plain = "utf" not in (sys.stdout.encoding or "").lower()  # then every letter is escaped
+    typer.echo(json.dumps(told, ensure_ascii=plain, allow_nan=False, indent=1))
 
 
 def _without_nan(value: Any) -> Any:

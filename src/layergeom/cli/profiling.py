@@ -21,8 +21,10 @@ from layergeom.cli.options import (
     View,
     names,
 )
-from layergeom.cli.printing import leave, leave_views, print_json, progress_bar
+from layergeom.cli.printing import leave, leave_views, print_json, progress_bar, say
+from layergeom.cli.retrieval import print_layer_within
 from layergeom.cli.sharding import leave_shard
+from layergeom.cli.workforce import Workforce
 from layergeom.errors import InputError
 
 
@@ -43,6 +45,7 @@ def run(
     view: View,
     forward: ForwardPass,
     estimation: Estimation,
+    workforce: Workforce,
     model: Annotated[str | None, typer.Argument(help="Hub id or local folder.")] = None,
     data: Annotated[
         str | None,
@@ -92,11 +95,14 @@ def run(
             )
         leave_shard(shard, out, options | view.given(), as_json)
         return
-    with progress_bar() as progress:
+    if several and workforce.given():
+        raise InputError("workers read one view of MODEL on DATA; give one pool and hook point.")
+    with progress_bar() as progress, workforce.hired() as workers:
         if several:
             views = api.profile_views(progress=progress, **several, **options)
         else:
-            result = api.profile(progress=progress, **view.given(), **options)
+            options |= {"executor": workers, "progress": progress}
+            result = api.profile(**view.given(), **options)
     if several:
         leave_views(views, out, as_json)
     else:
@@ -137,9 +143,24 @@ def _point_file(run_folder: Path, layer: str, place: Path) -> Path:
 @command
 def recommend(
     run_folder: Annotated[Path, typer.Argument(help="Folder with a profile.json, or the file.")],
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            help="Of a folder with a retrieval.json: the shallowest layer that loses at most this, "
+            "in points of the score."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="The score that --max-loss is of. Default: ndcg@10.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which layer to use, and how far to trust the choice."""
+    if max_loss is not None:
+        print_layer_within(run_folder, max_loss, metric, as_json)
+        return
+    if metric is not None:
+        raise InputError("--metric is of --max-loss; give both.")
     from dataclasses import asdict
 
     from layergeom import api
@@ -149,7 +170,7 @@ def recommend(
     if as_json:
         print_json({"recommendation": asdict(reading.recommendation)})
     else:
-        typer.echo("\n".join(reading_lines(reading)))
+        say(reading_lines(reading))
 
 
 def _needed(value: str | None, name: str) -> str:

@@ -24,6 +24,7 @@ from layergeom.cli.options import (
     View,
 )
 from layergeom.cli.printing import leave, progress_bar
+from layergeom.cli.workforce import Workforce
 from layergeom.show.cells import visible
 
 
@@ -37,6 +38,7 @@ def dynamics(
     view: View,
     forward: ForwardPass,
     estimation: Estimation,
+    workforce: Workforce,
     revisions: Revisions = None,
     out: Out = Path("layergeom-dynamics"),
     protocol: ProtocolName = None,
@@ -49,10 +51,9 @@ def dynamics(
     options: dict[str, Any] = {"protocol": protocol, "folder": out}
     for bundle in (checkpoints, kept, reading, view, forward, estimation):
         options |= bundle.given()
-    with told_on_stderr(), progress_bar() as progress:
-        found = api.dynamics(
-            model, data, revisions=revision_names(revisions), progress=progress, **options
-        )
+    with told_on_stderr(), progress_bar() as progress, workforce.hired() as workers:
+        options |= {"executor": workers, "progress": progress}
+        found = api.dynamics(model, data, revisions=revision_names(revisions), **options)
     leave(ProfileResult.of(found.profiles[-1]), out, as_json, found)
     if not as_json and found.peak is not None:
         typer.echo(f"\nLayer-mean dimension: {found.peak}.")

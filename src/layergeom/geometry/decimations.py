@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from layergeom.geometry.uncertainty import (
     standard_error,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 MIN_SUBSET = 50  # distinct points in a decimated subset, at the least
 MIN_GROUPS = 10  # groups in a decimated subset, at the least
 
@@ -55,6 +58,13 @@ class Decimation:
     values: FloatArray
     errors: FloatArray
     spreads: FloatArray
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas DataFrame with a row per size: dimension, error, spread."""
+        import pandas as pd
+
+        columns = {"dimension": self.values, "error": self.errors, "spread": self.spreads}
+        return pd.DataFrame({"size": self.sizes} | columns).set_index("size")
 
 
 def decimation(

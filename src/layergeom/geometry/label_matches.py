@@ -145,7 +145,7 @@ def _label_overlaps(
     counted = [given.counted(w, k) for w, k in zip(wanted, ks, strict=True)]
     _warn_left_out({int(graph.n - c.sum()) for c in counted})
     longest = max((int(w.max()) for w in wanted), default=1)
-    lists = graph if given.excluded is None else _admissible(graph, longest, given)
+    lists = admissible_lists(graph, longest, given.excluded, given.others)
     shares = _same_label_shares(lists, given.codes, wanted)
     return [_label_estimate(graph, given, *each) for each in zip(shares, counted, ks, strict=True)]
 
@@ -220,14 +220,26 @@ def _with_ties(graph: NeighborGraph, codes: IntArray, hits: FloatArray, k: int) 
     return hits
 
 
-def _admissible(graph: NeighborGraph, k: int, given: _Labels) -> NeighborGraph:
-    """Return lists without excluded neighbours; the k first of them are exact."""
-    excluded = np.append(given.excluded, -1)  # type: ignore[arg-type]
-    if not (excluded[graph.indices] == excluded[:-1, None]).any():
+def admissible_lists(
+    graph: NeighborGraph, k: int, excluded: IntArray | None, others: FloatArray
+) -> NeighborGraph:
+    """Return lists without neighbours of the row's excluded class; the k first of them are exact.
+
+    ``others`` are the admissible rows of each row.
+
+    Raises
+    ------
+    InputError
+        If fewer than k remain in a list although more exist.
+    """
+    if excluded is None:
+        return graph
+    of_listed = np.append(excluded, -1)[graph.indices]
+    if not (of_listed == excluded[:, None]).any():
         return graph  # made so
-    found = without(Found(graph.distances, graph.indices, graph.ties), excluded[:-1])
+    found = without(Found(graph.distances, graph.indices, graph.ties), excluded)
     kept = (found.indices >= 0).sum(axis=1)
-    short = np.flatnonzero(kept < np.minimum(k, given.others))
+    short = np.flatnonzero(kept < np.minimum(k, others))
     if len(short):
         raise InputError(
             f"row {short[0]} lists only {kept[short[0]]} neighbours outside its own group (and "

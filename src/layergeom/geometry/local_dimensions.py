@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry.group_ratios import check_reach, ranked_distances, summed_log_ratios
 from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST = 3  # neighbours, below which a local dimension has no finite mean
 EXTREME = 5.0  # robust standard deviations from the median
@@ -40,6 +44,13 @@ class LocalDimension:
     values: FloatArray
     errors: FloatArray
     k: int
+
+    def to_frame(self, ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return a pandas DataFrame with a row per row, indexed by ``ids`` or by number."""
+        import pandas as pd
+
+        index = None if ids is None else list(ids)
+        return pd.DataFrame({"dimension": self.values, "error": self.errors}, index=index)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.plateaus import Plateau, plateau_of
 from layergeom.geometry.uncertainty import standard_error
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 QUERIES = 512  # rows from which large ranks are measured
 LARGEST_SHARE = 4  # n2 <= N / 4
@@ -64,6 +67,13 @@ class ScaleAnalysis:
     def plateau_share(self) -> float:
         """Share of curves drawn from the errors that have a plateau."""
         return self.level.share
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas DataFrame with a row per scale: ``n1``, distance, dimension, error."""
+        import pandas as pd
+
+        columns = {"distance": self.distances, "dimension": self.values, "error": self.errors}
+        return pd.DataFrame({"n1": self.ranks} | columns).set_index("n1")
 
 
 def scale_analysis(X: object, graph: NeighborGraph, seed: int = 0) -> ScaleAnalysis:

@@ -1,7 +1,8 @@
 """One layer: its neighbour lists, its numbers, and what they are made with."""
 
 from layergeom.layer.graphs import layer_graph, listed_groups
-from layergeom.layer.measured import Labels, MeasuredLayer
+from layergeom.layer.label_kinds import GivenLabels, Labels, given_labels
+from layergeom.layer.measured import MeasuredLayer
 from layergeom.layer.measuring import measured_layer
 from layergeom.layer.settings import Settings
 
@@ -9,9 +10,11 @@ SCHEMA = 4  # raised whenever the same states would give another profile
 
 __all__ = [
     "SCHEMA",
+    "GivenLabels",
     "Labels",
     "MeasuredLayer",
     "Settings",
+    "given_labels",
     "layer_graph",
     "listed_groups",
     "measured_layer",

@@ -13,14 +13,6 @@ from layergeom.geometry.uncertainty import Joined
 from layergeom.profiles import ScaleCurve
 
 
-@dataclass(frozen=True)
-class Labels:
-    """Class codes of the rows, and the finer groups whose members are no neighbours."""
-
-    codes: IntArray
-    exclude: IntArray | None = None
-
-
 @dataclass(eq=False)
 class MeasuredLayer:
     """What one layer leaves behind when its states are dropped."""

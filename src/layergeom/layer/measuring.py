@@ -14,10 +14,16 @@ from layergeom.added_quantities import AddedQuantity
 from layergeom.arrays import FloatArray, IntArray, Points
 from layergeom.errors import DegenerateError, GeometryWarning, InputError, StoreError
 from layergeom.geometry import NeighborGraph
-from layergeom.geometry.uncertainty import cluster_error, row_adjacency, same_point_error
+from layergeom.geometry.uncertainty import (
+    cluster_error,
+    row_adjacency,
+    same_point_error,
+    standard_error,
+)
 from layergeom.layer.dimensions import measure_points
 from layergeom.layer.graphs import layer_graph
-from layergeom.layer.measured import Labels, MeasuredLayer, with_gaps
+from layergeom.layer.label_kinds import GivenLabels
+from layergeom.layer.measured import MeasuredLayer
 from layergeom.layer.settings import Settings
 from layergeom.states.hidden import HiddenStates, first_tokens
 
@@ -37,7 +43,7 @@ SINK = 2.0  # times the anisotropy without first tokens, from which these are to
 def measured_layer(
     states: HiddenStates,
     key: str,
-    given: Labels | None,
+    given: GivenLabels | None,
     settings: Settings,
     device: str | None = None,
     groups: IntArray | None = None,
@@ -71,7 +77,7 @@ def measured_layer(
         _without_first(layer, X, graph, states)
         measure_points(layer, X, graph, settings)
         if given is not None:
-            _label_overlap(layer, searched, given, settings)
+            _labels(layer, searched, given, settings)
         for quantity in added:
             layer.numbers[quantity.name], trouble = quantity.of(X, graph)
             layer.notes += [trouble] if trouble else []
@@ -144,10 +150,10 @@ def _row_mean(values: FloatArray, groups: IntArray | None) -> tuple[float, float
     return mean, same_point_error(values - mean, groups) * float(np.sqrt(size / (size - 1)))
 
 
-def _label_overlap(
+def _labels(
     layer: MeasuredLayer,
     searched: Callable[..., NeighborGraph],
-    given: Labels,
+    given: GivenLabels,
     settings: Settings,
 ) -> None:
     graph = layer.graph
@@ -155,14 +161,16 @@ def _label_overlap(
         graph = searched(exclude=given.exclude)
     if graph is None:
         return
+    name = given.quantity
     try:
-        found = geometry.label_overlap(
-            graph, with_gaps(given.codes), settings.k, exclude=with_gaps(given.exclude)
-        )
+        found = given.overlap(graph, settings.k)
     except DegenerateError as error:
-        layer.notes.append(f"label_overlap is unknown: {error}")
+        layer.notes.append(f"{name} is unknown: {error}")
         return
-    layer.joined["label_overlap"] = row_adjacency(graph, settings.k)
-    layer.numbers["label_overlap"] = (found.value, found.error)
-    layer.chance["label_overlap"] = found.chance
-    layer.influence["label_overlap"] = found.influence
+    layer.joined[name] = given.joined(graph, settings.k)
+    layer.numbers[name] = (found.value, found.error)
+    layer.chance[name] = found.chance
+    # so that the covariance of the layers has the squares of the errors on its diagonal
+    told = standard_error(found.influence, layer.joined[name])
+    same = np.isnan(told) or np.isnan(found.error) or told == found.error
+    layer.influence[name] = found.influence if same else found.influence * (found.error / told)

@@ -47,7 +47,7 @@ class Recommendation:
     useful : str
         What the labels say of the choice, or "not tested".
     best_by_labels : str or None
-        The layer with the largest label overlap, where there are labels.
+        The layer whose neighbours agree best with the labels, where there are labels.
     words : str
         The layer in each tool's words.
     other : OtherReading or None
@@ -183,7 +183,7 @@ def _failure(profile: Profile, curve: Curve | None) -> tuple[str, str]:
             "layergeom run MODEL DATA --pool mean --max-samples all",
         )
     shape, dip = _shape(curve), _deepest_dip(curve)
-    by_labels = "label_overlap" in profile.curves
+    by_labels = profile.of_labels is not None
     labelled = "the labels given already settle it" if by_labels else _command(profile, labels=True)
     if dip is None:
         return (
@@ -256,20 +256,21 @@ def _command(profile: Profile, *, labels: bool = False, samples: int | None = No
 
 
 def _best_by_labels(profile: Profile) -> str | None:
-    if "label_overlap" not in profile.curves:
+    if profile.of_labels is None:
         return None
-    values = profile.label_overlap.values
+    values = profile.of_labels.values
     return profile.layers[int(np.nanargmax(values))] if np.isfinite(values).any() else None
 
 
 def _useful(profile: Profile, layer: str) -> str:
-    """Compare the label overlap of the layer with the last and the best layer, paired."""
-    if "label_overlap" not in profile.curves:
+    """Compare what the labels say of the layer with the last and the best layer, paired."""
+    curve = profile.of_labels
+    if curve is None:
         return "not tested (no labels)"
-    curve, V = profile.label_overlap, profile.covariance["label_overlap"]
+    V = profile.covariance[curve.name]
     at, last = profile.layers.index(layer), len(profile.layers) - 1
     best = int(np.nanargmax(curve.values))
-    parts = [f"label overlap {curve.values[at]:.3f} ± {curve.errors[at]:.3f}"]
+    parts = [f"{curve.name.replace('_', ' ')} {curve.values[at]:.3f} ± {curve.errors[at]:.3f}"]
     for name, other in (("last layer", last), ("best layer", best)):
         if other != at:
             gap = curve.values[at] - curve.values[other]

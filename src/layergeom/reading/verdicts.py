@@ -28,7 +28,8 @@ class Claim:
     Attributes
     ----------
     name : str
-        ``A1`` … ``A13`` (Valeriani et al. 2023), ``B1`` … ``B5`` (Razzhigaev et al. 2024).
+        ``A1`` … ``A13`` (Valeriani et al. 2023), ``B1`` … ``B5`` (Razzhigaev et al. 2024),
+        ``C1`` … ``C4`` (Cheng et al. 2025), ``V1`` … ``V5`` (Viswanathan et al. 2025).
     statement : str
         The claim.
     verdict : {"holds", "does not hold", "cannot be told"}

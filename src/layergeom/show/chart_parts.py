@@ -1,16 +1,19 @@
 """What all charts of the report are made of: rows of numbers, the layer axis, the finish.
 
 Every chart has a parameter ``hovered`` (the place of a layer, -1 for none) and a selection
-``pick`` that follows the pointer; the page carries the pick of one chart to all others.
+``pick`` that follows the pointer; the page carries the pick of one chart to all others. Charts of
+a training run have a parameter ``stepped`` besides, the place of a checkpoint.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from layergeom.show.cells import short_layer
 from layergeom.show.figure_style import Z
 from layergeom.show.layer_axis import tick_labels, ticks
 from layergeom.show.quantities import quantity
@@ -57,8 +60,8 @@ class Chart:
     ----------
     key : str
         Identifier of its place in the page.
-    title, caption, label : str
-        Heading, what is drawn, and the text for screen readers.
+    title, caption, finding : str
+        Heading, what is drawn, and what it shows in words.
     quantities : tuple of str
         Names of the quantities drawn, whose formulas stand below.
     spec : dict
@@ -70,15 +73,16 @@ class Chart:
     key: str
     title: str
     caption: str
-    label: str
+    finding: str
     quantities: tuple[str, ...]
     spec: Spec
     wide: bool = False
 
-
-def label(title: str, profile: Profile) -> str:
-    """Return what a screen reader says of a chart over the layers."""
-    return f"{title} over {len(profile.layers)} layers; the numbers are in the tables below."
+    @property
+    def label(self) -> str:
+        """What a screen reader says of the chart."""
+        finding = f" {self.finding}" if self.finding else ""
+        return f"{self.title}.{finding} The numbers are in the tables below."
 
 
 def number_or_none(value: float) -> float | None:
@@ -126,46 +130,67 @@ def map_cells(
     names: tuple[list[str], list[str]],
     titles: tuple[str, str],
     value: tuple[str, list[float] | None],
+    across: str = "position",
 ) -> list[Any]:
     """Return the coloured cells of a map between two sets of layers.
 
     Parameters
     ----------
     rows : list of dict
-        One per cell: ``position`` across, ``other`` upwards, ``value``; the rest are its tooltip.
+        One per cell: ``position``, the place that the page carries to the other charts; ``other``,
+        the layer upwards; ``value``, and ``shown``, the same with its error.
     names, titles : pair of list of str, pair of str
-        Tick labels and titles of the axes, across and upwards.
+        Names of the layers, and titles of the axes, across and upwards.
     value : pair of str and list of float or None
         Title of the colours, and the two ends of their scale; None fits them to the values.
+    across : str
+        What of a row is the layer across, where that is not the place.
     """
     import altair as alt
 
     pick = alt.selection_point(
         name="pick", fields=["position"], on="pointerover", clear="pointerout"
     )
-    across, up = (_named_axis(*axis) for axis in zip(names, titles, strict=True))
+    x, y = (_named_axis(*axis) for axis in zip(names, titles, strict=True))
     scale = alt.Scale(scheme="cividis", **({} if value[1] is None else {"domain": value[1]}))
-    fields = [f for f in rows[0] if f not in ("position", "other", "value")]
     base = alt.Chart(alt.Data(values=rows)).encode(
-        x=alt.X("position:O", axis=across, sort=None),
-        y=alt.Y("other:O", axis=up, sort="descending"),
+        x=alt.X(f"{across}:O", axis=x, sort=None), y=alt.Y("other:O", axis=y, sort="descending")
     )
-    marked = alt.condition("datum.position === hovered", alt.value("#ffffff"), alt.value(None))
-    cells = base.mark_rect(strokeWidth=1.2).encode(
+    marked = alt.condition(
+        "datum.position === hovered", alt.value("#ffffff"), alt.value("transparent")
+    )
+    places = (f"datum.{across}", "datum.other")
+    tip = {t: f"{json.dumps(n)}[{p}]" for t, n, p in zip(titles, names, places, strict=True)}
+    cells = base.mark_rect(strokeWidth=1.2, tooltip=told(tip, value[0])).encode(
         stroke=marked,
         color=alt.Color("value:Q", scale=scale, legend=alt.Legend(title=value[0])),
-        tooltip=[alt.Tooltip(field=f, type="nominal", title=f) for f in fields],
     )
     return [cells.add_params(pick)]
+
+
+def told(names: Mapping[str, str], value: str) -> Any:
+    """Return a tooltip: expressions for the names of a cell, then its ``shown`` value."""
+    import altair as alt
+
+    parts = [f"{json.dumps(title)}: {expression}" for title, expression in names.items()]
+    return alt.ExprRef("{" + ", ".join([*parts, f"{json.dumps(value)}: datum.shown"]) + "}")
 
 
 def _named_axis(labels: list[str], title: str) -> Any:
     import altair as alt
 
     return alt.Axis(
-        values=ticks(len(labels), most=13), labelExpr=f"{json.dumps(labels)}[datum.value]",
+        values=ticks(len(labels), most=13),
+        labelExpr=f"{json.dumps([short_layer(name) for name in labels])}[datum.value]",
         title=title, labelLimit=90, labelAngle=0, labelOverlap="greedy",
     )  # fmt: skip
+
+
+def columns() -> Any:
+    """Return in how many columns the names of a legend stand: in one where the chart is narrow."""
+    import altair as alt
+
+    return alt.ExprRef("width < 420 ? 1 : 2")
 
 
 def nearest_tooltip() -> Any:
@@ -178,13 +203,34 @@ def nearest_tooltip() -> Any:
     return alt.ExprRef("datum.datum ? datum.datum.tip : datum.tip")
 
 
-def finished(layers: list[Any], height: int = _HEIGHT) -> Spec:
-    """Return the layered chart as a checked specification without any address."""
+def finished(layers: list[Any], height: int = _HEIGHT, stepped: int | None = None) -> Spec:
+    """Return the layered chart as a checked specification without any address.
+
+    Parameters
+    ----------
+    layers : list of altair charts
+    height : int
+        Pixels.
+    stepped : int, optional
+        The checkpoint that is shown at first, in charts of a training run.
+    """
     import altair as alt
 
-    hovered = alt.param(name="hovered", value=-1)
-    chart = alt.layer(*layers).add_params(hovered).properties(width="container", height=height)
+    places = [alt.param(name="hovered", value=-1)]
+    if stepped is not None:
+        places.append(alt.param(name="stepped", value=stepped))
+    chart = alt.layer(*layers).add_params(*places).properties(width="container", height=height)
     spec: Spec = chart.configure(**_CONFIG).to_dict()
     spec.pop("$schema")
     spec["autosize"] = {"type": "fit-x", "contains": "padding", "resize": True}
-    return spec
+    return spec | {"datasets": _named_once(spec)}
+
+
+def _named_once(spec: Spec) -> dict[str, list[Row]]:
+    """Take the rows out of a chart's layers by name: rows that several layers draw stand once."""
+    names: dict[str, str] = {}
+    for layer in (spec, *spec["layer"]):
+        if "data" in layer:
+            name = names.setdefault(json.dumps(layer["data"]["values"]), f"rows_{len(names)}")
+            layer["data"] = {"name": name}
+    return {name: json.loads(rows) for rows, name in names.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from layergeom.show.cells import visible, with_error
@@ -10,53 +12,25 @@ from layergeom.show.chart_parts import (
     INK,
     Chart,
     Row,
+    columns,
     curve_rows,
     finished,
-    label,
     layer_x,
     nearest_tooltip,
 )
-from layergeom.show.layer_axis import (
-    BLUE,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    Span,
-    recommended_place,
-    spans,
-)
-from layergeom.show.map_charts import dynamics_charts, overlap_chart
+from layergeom.show.findings import curves_finding
+from layergeom.show.layer_axis import GREY, Span, recommended_place, spans
+from layergeom.show.map_charts import overlap_chart
 from layergeom.show.null_lines import null_caption, null_layers
 from layergeom.show.quantities import quantity
 from layergeom.show.scale_chart import sample_chart, scale_chart
-from layergeom.show.table import added_names
+from layergeom.show.series import LOOKS, Group, Look, further_groups, line_groups
+from layergeom.show.training_charts import dynamics_charts
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
     from layergeom.reading import Reading
     from layergeom.tasks.dynamics import Dynamics
-
-_LINES: tuple[tuple[str, str, str, dict[str, str]], ...] = (
-    (
-        "overlaps",
-        "Neighbourhood overlap",
-        f"Overlap with the next layer and with the labels; chance is dashed. {BAND}",
-        {"overlap_next": BLUE, "label_overlap": ORANGE},
-    ),
-    (
-        "anisotropy",
-        "Anisotropy",
-        f"Three quantities that are all called anisotropy, each by its own name. {BAND}",
-        {"anisotropy": ORANGE, "anisotropy_uncentered": PURPLE, "mean_cosine": BLUE},
-    ),
-    (
-        "rank",
-        "Linear dimension",
-        f"The number of directions in use, counted in three ways. {BAND}",
-        {"effective_rank": BLUE, "spectral_entropy_rank": GREEN, "participation_ratio": ORANGE},
-    ),
-)
 
 
 def report_charts(
@@ -72,18 +46,8 @@ def report_charts(
     dynamics : Dynamics, optional
         Adds maps over layer and checkpoint.
     """
-    charts = []
-    if "dimension" in profile.curves:
-        charts.append(_dimension(profile, reading))
-    added = [
-        (f"added_{name}", quantity(name).title, f"As asked for. {BAND}", {name: BLUE})
-        for name in added_names(profile)
-    ]
-    for key, title, caption, colours in (*_LINES, *added):
-        drawn = {name: c for name, c in colours.items() if name in profile.curves}
-        if drawn:
-            spec, words = finished(_lines(profile, drawn)), caption + null_caption(profile, drawn)
-            charts.append(Chart(key, title, words, label(title, profile), tuple(drawn), spec))
+    charts = [_dimension(profile, reading)] if "dimension" in profile.curves else []
+    charts += [_group_chart(profile, group) for group in line_groups(profile)]
     if profile.scales:
         charts.append(scale_chart(profile))
     if any(profile.decimation.values()):
@@ -92,20 +56,27 @@ def report_charts(
         charts.append(overlap_chart(profile))
     if dynamics is not None:
         charts += dynamics_charts(dynamics)
-    return tuple(charts)
+    return (*charts, *(_group_chart(profile, group) for group in further_groups(profile)))
+
+
+def _group_chart(profile: Profile, group: Group) -> Chart:
+    drawn = group.held(profile)
+    caption = " ".join(filter(None, [group.caption, BAND])) + null_caption(profile, drawn)
+    finding = curves_finding(profile, drawn)
+    spec = finished(_lines(profile, drawn))
+    return Chart(group.key, group.title, caption, finding, tuple(drawn), spec)
 
 
 def _dimension(profile: Profile, reading: Reading | None) -> Chart:
-    lines = _lines(profile, {"dimension": BLUE}, "intrinsic dimension")
+    lines = _lines(profile, {"dimension": LOOKS[0]}, "intrinsic dimension")
     phases = () if reading is None else spans(profile, reading.phases)
     layers = [*_phase_layers(profile, phases), *_recommended(profile, reading), *lines]
-    title = "Intrinsic dimension"
     return Chart(
         "dimension",
-        title,
+        "Intrinsic dimension",
         f"Over the layers, phases shaded, the layer to use dotted. {BAND}"
         + null_caption(profile, ["dimension"]),
-        label(title, profile),
+        curves_finding(profile, ["dimension"]),
         ("dimension",),
         finished(layers, height=330),
         wide=True,
@@ -152,32 +123,61 @@ def _recommended(profile: Profile, reading: Reading | None) -> list[Any]:
     return [rule.encode(x=x), text.encode(x=x, y=alt.value(5), text="text:N")]
 
 
-def _lines(profile: Profile, colours: dict[str, str], title: str = "") -> list[Any]:
+def _lines(profile: Profile, looks: Mapping[str, Look], title: str = "") -> list[Any]:
     """Return the layers band, chance, line, points and hover rule."""
     import altair as alt
 
-    rows = [row for name in colours for row in curve_rows(profile.curves[name])]
-    titles = [quantity(name).title for name in colours]
-    scale = alt.Scale(domain=titles, range=list(colours.values()))
-    several = alt.Legend(
-        title=None, orient="top", columns=2, symbolType="circle", symbolSize=70,
-        symbolOpacity=1, symbolStrokeWidth=0, offset=8,
-    )  # fmt: skip
-    colour = alt.Color("series:N", scale=scale, legend=several if len(titles) > 1 else None)
-    base = alt.Chart(alt.Data(values=rows)).encode(x=layer_x(profile), color=colour)
+    rows = [row for name in looks for row in curve_rows(profile.curves[name])]
+    base = alt.Chart(alt.Data(values=rows)).encode(x=layer_x(profile), color=_colours(looks))
     axis = alt.Axis(title=title or None, tickCount=6)
-    y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=len(titles) > 1))
-    layers = null_layers(profile, tuple(colours), y)
+    y = alt.Y("value:Q", axis=axis, scale=alt.Scale(zero=len(looks) > 1))
+    layers = null_layers(profile, tuple(looks), y)
     if any("low" in row for row in rows):
         known = base.transform_filter("isValid(datum.low)")
         layers.append(known.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", axis=axis), y2="high:Q"))
     if any("chance" in row for row in rows):
         dashed = base.transform_filter("isValid(datum.chance)")
         layers.append(dashed.mark_line(strokeDash=[4, 3], strokeWidth=1).encode(y="chance:Q"))
-    layers.append(base.mark_line(strokeWidth=2).encode(y=y))
-    size = alt.condition("datum.position === hovered", alt.value(110), alt.value(26))
-    layers.append(base.mark_circle(opacity=1).encode(y=y, size=size))
-    return [*layers, _hover_rule(profile, tuple(colours))]
+    layers += [_line(base, name, look).encode(y=y) for name, look in looks.items()]
+    layers.append(_points(base, looks).encode(y=y))
+    return [*layers, _hover_rule(profile, tuple(looks))]
+
+
+def _line(base: Any, name: str, look: Look) -> Any:
+    only = base.transform_filter(f"datum.series === {json.dumps(quantity(name).title)}")
+    return only.mark_line(strokeWidth=2, strokeDash=list(look.dash) or [1, 0])
+
+
+def _points(base: Any, looks: Mapping[str, Look]) -> Any:
+    import altair as alt
+
+    size = alt.condition("datum.position === hovered", alt.value(120), alt.value(30))
+    shape = alt.Shape("series:N", scale=_scale(looks, "shape"), legend=_legend(looks))
+    return base.mark_point(filled=True, opacity=1).encode(size=size, shape=shape)
+
+
+def _colours(looks: Mapping[str, Look]) -> Any:
+    import altair as alt
+
+    return alt.Color("series:N", scale=_scale(looks, "colour"), legend=_legend(looks))
+
+
+def _scale(looks: Mapping[str, Look], what: str) -> Any:
+    import altair as alt
+
+    titles = [quantity(name).title for name in looks]
+    return alt.Scale(domain=titles, range=[getattr(look, what) for look in looks.values()])
+
+
+def _legend(looks: Mapping[str, Look]) -> Any:
+    import altair as alt
+
+    if len(looks) < 2:
+        return None
+    return alt.Legend(
+        title=None, orient="top", columns=columns(), offset=8, symbolSize=70, symbolOpacity=1,
+        symbolStrokeWidth=0,
+    )  # fmt: skip
 
 
 def _hover_rule(profile: Profile, names: tuple[str, ...]) -> Any:

@@ -25,6 +25,8 @@ from layergeom.show.comparison_tables import (
 )
 from layergeom.show.page import dotted, page_html
 from layergeom.show.published import PublishedCurve
+from layergeom.show.readers import depth_reader
+from layergeom.show.warning_groups import warning_groups
 
 if TYPE_CHECKING:
     from layergeom.tasks.compare import Comparison
@@ -93,12 +95,14 @@ def comparison_page(
         ],
         "sentence": sentence,
         "statements": [*statements, *_sources(published)],
-        "warnings": [visible(text) for text in comparison.warnings],
+        "warnings": warning_groups(comparison.warnings),
+        "told": len(comparison.warnings),
         "tables": comparison_tables(comparison),
         "command": visible(command),
         "provenance": list(dotted(comparison.provenance)),
     }  # fmt: skip
-    return page_html("comparison", facts, comparison_charts(comparison, published))
+    charts = comparison_charts(comparison, published)
+    return page_html("comparison", facts, charts, [depth_reader(comparison)])
 
 
 def _sources(published: Sequence[PublishedCurve]) -> list[str]:

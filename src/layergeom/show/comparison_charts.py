@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from layergeom.show.cells import number, visible, with_error
-from layergeom.show.chart_parts import BAND, Chart, Row, finished, map_cells, number_or_none
+from layergeom.show.chart_parts import (
+    BAND,
+    Chart,
+    Row,
+    columns,
+    finished,
+    map_cells,
+    nearest_tooltip,
+    number_or_none,
+)
 from layergeom.show.comparison_figures import (
     SIMILARITY,
     depth_quantities,
@@ -15,11 +25,14 @@ from layergeom.show.comparison_figures import (
     map_key,
     profile_of,
 )
-from layergeom.show.depth_figures import COLOURS, DepthCurve, curve_of
+from layergeom.show.depth_figures import DepthCurve, curve_of
 from layergeom.show.figure_style import Z
-from layergeom.show.layer_axis import BLUE, GREY, ORANGE, tick_labels
+from layergeom.show.findings import curves_finding
+from layergeom.show.layer_axis import BLUE, GREY, ORANGE
 from layergeom.show.published import PublishedCurve, curves_behind
 from layergeom.show.quantities import quantity as words_of
+from layergeom.show.readers import depths
+from layergeom.show.series import look_of
 
 if TYPE_CHECKING:
     from layergeom.tasks.compare import Comparison
@@ -48,46 +61,86 @@ def _over_depth(comparison: Comparison, name: str, published: Sequence[Published
     curves = [curve_of(profile, name, run) for run, profile in named]
     behind = curves_behind(published, name)
     title = words_of(name).title
+    words = (
+        f"{visible(run, 60)}: {curves_finding(profile, [name])}"
+        for run, profile in zip(comparison.runs, comparison.profiles, strict=True)
+    )
     return Chart(
         f"depth_{name}",
         title,
         f"Over the relative depth{', published curves in grey' if behind else ''}. {BAND}",
-        f"{title} of {len(curves)} models over the relative depth; numbers in the tables below.",
+        " ".join(words),
         (name,),
-        finished(_lines(curves, behind), height=330 if name == "dimension" else 260),
+        finished(
+            _lines(curves, behind, depths(comparison)), height=330 if name == "dimension" else 260
+        ),
         wide=name == "dimension",
     )
 
 
-def _lines(curves: Sequence[DepthCurve], behind: Sequence[DepthCurve]) -> list[Any]:
-    """Return bands, lines and points over the relative depth."""
+def _lines(
+    curves: Sequence[DepthCurve], behind: Sequence[DepthCurve], places: Sequence[float]
+) -> list[Any]:
+    """Return bands, lines and points over the relative depth, and the marker of a depth."""
     import altair as alt
 
-    rows = [row for curve in (*behind, *curves) for row in _rows(curve)]
+    rows = [row for curve in (*behind, *curves) for row in _rows(curve, places)]
+    looks = [look_of(at) for at in range(len(curves))]
     names = [visible(curve.name, 80) for curve in (*behind, *curves)]
-    colours = [GREY] * len(behind) + [COLOURS[i % len(COLOURS)] for i in range(len(curves))]
-    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=420)
-    colour = alt.Color("series:N", scale=alt.Scale(domain=names, range=colours), legend=legend)
+    colours = [GREY] * len(behind) + [look.colour for look in looks]
+    shapes = ["stroke"] * len(behind) + [look.shape for look in looks]
+    legend = alt.Legend(
+        title=None, orient="top", columns=columns(), labelLimit=420, symbolSize=70, symbolOpacity=1,
+        symbolStrokeWidth=0,
+    )  # fmt: skip
+    scale = {"domain": names}
+    colour = alt.Color("series:N", scale=alt.Scale(range=colours, **scale), legend=legend)
+    shape = alt.Shape("series:N", scale=alt.Scale(range=shapes, **scale), legend=legend)
     x = alt.X("depth:Q", scale=alt.Scale(domain=[0, 1]), title="relative depth l/L")
     base = alt.Chart(alt.Data(values=rows)).encode(x=x, color=colour)
     y = alt.Y("value:Q", scale=alt.Scale(zero=False), title=None)
     band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.15)
-    tips = [alt.Tooltip(f, type="nominal") for f in ("series", "depth", "shown")]
+    size = alt.condition("datum.position === hovered", alt.value(120), alt.value(36))
+    points = base.mark_point(filled=True, opacity=1, tooltip=nearest_tooltip())
+    dashes = [()] * len(behind) + [look.dash for look in looks]
     return [
         band.encode(y=alt.Y("low:Q", title=None), y2="high:Q"),
-        base.mark_line(strokeWidth=2).encode(y=y),
-        base.mark_circle(size=40, opacity=1).encode(y=y, tooltip=tips),
+        *(_line(base, name, dash).encode(y=y) for name, dash in zip(names, dashes, strict=True)),
+        points.encode(y=y, shape=shape, size=size).add_params(_pick()),
+        _marker(x, places),
     ]
 
 
-def _rows(curve: DepthCurve) -> list[Row]:
+def _line(base: Any, name: str, dash: Sequence[float]) -> Any:
+    only = base.transform_filter(f"datum.series === {json.dumps(name)}")
+    return only.mark_line(strokeWidth=2, strokeDash=list(dash) or [1, 0])
+
+
+def _pick() -> Any:
+    import altair as alt
+
+    return alt.selection_point(
+        name="pick", fields=["position"], on="pointerover", nearest=True, clear="pointerout"
+    )
+
+
+def _marker(x: Any, places: Sequence[float]) -> Any:
+    import altair as alt
+
+    rows = [{"position": at, "depth": number_or_none(depth)} for at, depth in enumerate(places)]
+    shown = alt.condition("datum.position === hovered", alt.value(0.7), alt.value(0))
+    rule = alt.Chart(alt.Data(values=rows)).mark_rule(color=GREY, strokeWidth=1)
+    return rule.encode(x=x, opacity=shown)
+
+
+def _rows(curve: DepthCurve, places: Sequence[float]) -> list[Row]:
     rows: list[Row] = []
+    name = visible(curve.name, 80)
     for depth, value, error in zip(curve.depth, curve.values, curve.errors, strict=True):
-        row: Row = {"series": visible(curve.name, 80), "depth": number_or_none(float(depth))}
-        row |= {
-            "value": number_or_none(float(value)),
-            "shown": with_error(float(value), float(error)),
-        }
+        told = with_error(float(value), float(error))
+        row: Row = {"series": name, "depth": number_or_none(float(depth))}
+        row |= {"value": number_or_none(float(value)), "position": _place(float(depth), places)}
+        row["tip"] = {"title": name, "relative depth": f"{depth:.2f}", "value": told}
         if math.isfinite(value) and math.isfinite(error):
             row["low"] = number_or_none(float(value - Z * error))
             row["high"] = number_or_none(float(value + Z * error))
@@ -95,30 +148,36 @@ def _rows(curve: DepthCurve) -> list[Row]:
     return rows
 
 
+def _place(depth: float, places: Sequence[float]) -> int:
+    return min(range(len(places)), key=lambda at: abs(places[at] - depth))
+
+
 def _map(comparison: Comparison, found: CrossMap) -> Chart:
     upwards, across = (profile_of(comparison, name) for name in found.runs)
+    places = depths(comparison)
     rows = [
         {
-            "position": j,
+            "position": _place(name.depth, places),
+            "across": j,
             "other": i,
             "value": number_or_none(float(found.values[i, j])),
-            "layers": f"{visible(a, 40)}, {visible(b, 40)}",
             "shown": with_error(float(found.values[i, j]), float(found.errors[i, j])),
         }
-        for i, a in enumerate(upwards.layers)
-        for j, b in enumerate(across.layers)
+        for i in range(len(upwards.layers))
+        for j, name in enumerate(across.names)
     ]
     first, second = (visible(name, 40) for name in found.runs)
     cells = map_cells(
         rows,
-        (tick_labels(across), tick_labels(upwards)),
+        ([visible(key, 40) for key in across.layers], [visible(key, 40) for key in upwards.layers]),
         (f"layer of {second}", f"layer of {first}"),
         (SIMILARITY[found.quantity], [0, 1]),
+        across="across",
     )
     title = f"{_HEADINGS[found.quantity]}: {first} and {second}"
     return Chart(
         map_key(comparison, found), title, map_words(found),
-        f"{title}, layer by layer; the numbers are in the tables below.",
+        "",
         () if found.quantity == "cka" else (found.quantity,), finished(cells, height=340),
     )  # fmt: skip
 
@@ -167,6 +226,6 @@ def _heights(comparison: Comparison) -> Chart:
     return Chart(
         "heights_by_size", "Peak and plateau against size",
         f"{visible(comparison.claim.statement)}: {comparison.claim.verdict}. Bars: ±{Z} SE.",
-        "Height of the dimension's peak and plateau against the size of the model.", (),
+        "", (),
         finished(layers),
     )  # fmt: skip

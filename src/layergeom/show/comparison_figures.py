@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from layergeom.profiles import BY_LABELS
 from layergeom.show.depth_figures import along_depth, curve_of
 from layergeom.show.figure_files import write_figures
 from layergeom.show.figure_style import Z, canvas, legend, literal, style
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from layergeom.tasks.compare import Comparison
     from layergeom.tasks.cross_maps import CrossMap
 
-OVER_DEPTH = ("dimension", "overlap_next", "label_overlap", "anisotropy", "effective_rank")
+OVER_DEPTH = ("dimension", "overlap_next", *BY_LABELS, "anisotropy", "effective_rank")
 SIMILARITY = {"overlap": "χ", "cka": "CKA, debiased", "mutual_knn": "mNN, cosine"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from layergeom.show.cells import visible, with_error
@@ -12,7 +13,20 @@ if TYPE_CHECKING:
     from layergeom.tasks.evaluate import Evaluation
     from layergeom.tasks.scores import Regret
 
-_TITLES = {"knn": "kNN", "linear_probe": "linear probe", "retrieval": "1-NN retrieval"}
+_TITLES = {
+    "knn": "kNN",
+    "linear_probe": "linear probe",
+    "retrieval": "1-NN retrieval",
+    "knn_r2": "kNN R²",
+    "knn_spearman": "kNN ρ",
+    "linear_probe_r2": "ridge R²",
+    "linear_probe_spearman": "ridge ρ",
+    "retrieval_spearman": "1-NN ρ",
+    "knn_f1": "kNN F1",
+    "knn_jaccard": "kNN Jaccard",
+    "linear_probe_f1": "ridge F1",
+    "retrieval_jaccard": "1-NN Jaccard",
+}
 _BEST = "▶"
 
 
@@ -51,11 +65,30 @@ def evaluation_lines(found: Evaluation) -> list[str]:
     chance = ", ".join(f"{_TITLES[n]} {s.chance:.3f}" for n, s in found.scores.items())
     lines.append(f"Chance: {chance}.")
     lines.append(
-        f"{counts['rows']:,} rows of {counts['classes']} classes "
-        f"({counts['smallest_class']:,} to {counts['largest_class']:,} rows each); errors over "
-        f"{found.errors_of}."
+        f"{counts['rows']:,} rows {_OF[found.label_type](counts)}; errors over {found.errors_of}."
     )
     return lines
+
+
+def _of_classes(counts: Mapping[str, int]) -> str:
+    smallest, largest = counts["smallest_class"], counts["largest_class"]
+    return f"of {counts['classes']} classes ({smallest:,} to {largest:,} rows each)"
+
+
+def _of_numbers(counts: Mapping[str, int]) -> str:
+    return f"with a number each ({counts['different_numbers']:,} different ones)"
+
+
+def _of_several(counts: Mapping[str, int]) -> str:
+    mean = counts["labels_of_rows"] / counts["rows"]
+    return f"with {mean:.1f} of {counts['labels']:,} labels on average"
+
+
+_OF: Mapping[str, Callable[[Mapping[str, int]], str]] = {
+    "class": _of_classes,
+    "number": _of_numbers,
+    "multi": _of_several,
+}
 
 
 def _regret_line(regret: Regret) -> str:

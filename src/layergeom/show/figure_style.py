@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from layergeom.profiles import Curve, Profile
+    from layergeom.show.series import Look
 
+SINGLE, DOUBLE = 3.3, 6.9  # inches: one column of a journal, and two
 Z = 1.96  # normal quantile of a 95 % band
 _BAND = f"band: ±{Z} SE"
 _STYLE: dict[str, Any] = {
@@ -60,16 +62,28 @@ def style() -> Iterator[None]:
         yield
 
 
-def canvas(ax: Axes | None, width: float = 6.3, height: float = 3.3) -> tuple[Figure, Axes]:
-    """Return the figure and the axes to draw into; a new figure has no window."""
+def canvas(
+    ax: Axes | None, width: float = DOUBLE, height: float | None = None
+) -> tuple[Figure, Axes]:
+    """Return the figure and the axes to draw into; a new figure has no window.
+
+    Without a height it has the room that its legend needs: 3.5 inches on two columns of a
+    journal, 2.9 on one, where the names stand below each other.
+    """
     from matplotlib.figure import Figure
 
     if ax is not None:
         owner = ax.get_figure(root=True)
         if owner is not None:
             return owner, ax
-    figure = Figure(figsize=(width, height))
+    figure = Figure(figsize=(width, height or 2.35 + 0.17 * width))
     return figure, figure.add_subplot()
+
+
+def breadth(ax: Axes) -> float:
+    """Return how broad axes are, in inches: what decides how many names they hold."""
+    box, figure = ax.get_position(), ax.get_figure(root=True)
+    return float(box.width * (DOUBLE if figure is None else figure.get_figwidth()))
 
 
 def literal(text: object, limit: int = 60) -> str:
@@ -81,9 +95,25 @@ def literal(text: object, limit: int = 60) -> str:
     return f"\u200b{shown}" if shown.startswith("_") else shown
 
 
-def layer_axis(ax: Axes, profile: Profile) -> None:
-    """Name the layers below and their relative depths above."""
-    places = ticks(len(profile.layers), most=26)
+def layer_axis(ax: Axes, profile: Profile, depth: bool = False) -> None:
+    """Name the layers below and their relative depths above; with ``depth`` the depths below."""
+    few = ticks(len(profile.layers), most=max(3, round(1.4 * breadth(ax))))
+    depths = [f"{profile.names[i].depth:.2f}" for i in few]
+    ax.set_xlim(-0.5, len(profile.layers) - 0.5)
+    if depth:
+        ax.spines["top"].set_visible(False)
+        ax.set_xticks(few, depths)
+        ax.set_xlabel("relative depth l/L")
+        return
+    _name_layers(ax, profile)
+    above = ax.secondary_xaxis("top")
+    above.set_xticks(few, depths)
+    above.set_xlabel("relative depth l/L")
+    above.tick_params(length=2)
+
+
+def _name_layers(ax: Axes, profile: Profile) -> None:
+    places = ticks(len(profile.layers), most=max(4, round(4.5 * breadth(ax))))
     labels = [literal(text) for text in tick_labels(profile)]
     crowded = max(len(labels[i]) for i in places) > 6
     ax.set_xticks(places, [labels[i] for i in places])
@@ -92,26 +122,27 @@ def layer_axis(ax: Axes, profile: Profile) -> None:
         for label in ax.get_xticklabels():
             label.set_horizontalalignment("right")
             label.set_rotation_mode("anchor")
-    ax.set_xlim(-0.5, len(profile.layers) - 0.5)
-    ax.set_xlabel("layer (emb = embedding, number = block)")
-    few = ticks(len(profile.layers), most=7)
-    above = ax.secondary_xaxis("top")
-    above.set_xticks(few, [f"{profile.names[i].depth:.2f}" for i in few])
-    above.set_xlabel("relative depth l/L")
-    above.tick_params(length=2)
+    ax.set_xlabel("layer (emb = embedding, number = block)" if breadth(ax) > SINGLE else "layer")
 
 
-def curve(ax: Axes, curve: Curve, label: str, colour: str, dashed: bool = False) -> None:
+def strokes(look: Look) -> Any:
+    """Return the line style of a look."""
+    return (0, look.dash) if look.dash else "-"
+
+
+def curve(ax: Axes, curve: Curve, label: str, look: Look) -> None:
     """Draw one curve with its band where errors are known; the label says which it is."""
     x = np.arange(len(curve.values))
     known = np.isfinite(curve.values) & np.isfinite(curve.errors)
     suffix = f" ({_BAND})" if known.any() else ""
-    line = "--" if dashed else "-"
-    ax.plot(x, curve.values, line, marker="o", color=colour, label=f"{label}{suffix}")
+    ax.plot(
+        x, curve.values, linestyle=strokes(look), marker=look.marker, color=look.colour,
+        label=f"{label}{suffix}",
+    )  # fmt: skip
     if known.any():
         width = Z * np.where(known, curve.errors, np.nan)
         band = (curve.values - width, curve.values + width)
-        ax.fill_between(x, *band, color=colour, alpha=0.2, lw=0, where=known)
+        ax.fill_between(x, *band, color=look.colour, alpha=0.2, lw=0, where=known)
 
 
 def legend(figure: Figure, ax: Axes, columns: int = 2) -> None:
@@ -121,6 +152,7 @@ def legend(figure: Figure, ax: Axes, columns: int = 2) -> None:
         return
     alone = len(figure.axes) == 1
     if alone and figure.get_layout_engine() is not None:
-        figure.legend(handles, labels, ncols=columns, loc="outside lower center")
+        fitting = columns if figure.get_figwidth() > 1.5 * SINGLE else max(1, columns // 2)
+        figure.legend(handles, labels, ncols=fitting, loc="outside lower center")
     else:
         ax.legend(handles, labels, loc="best")

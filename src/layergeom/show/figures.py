@@ -10,22 +10,27 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from layergeom.geometry.scale_names import NEAREST, scale_words
+from layergeom.profiles import BY_LABELS
 from layergeom.show.figure_files import write_figures
-from layergeom.show.figure_style import canvas, curve, layer_axis, legend, literal, style
-from layergeom.show.layer_axis import (
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    recommended_place,
-    spans,
+from layergeom.show.figure_style import (
+    DOUBLE,
+    canvas,
+    curve,
+    layer_axis,
+    legend,
+    literal,
+    style,
 )
+from layergeom.show.layer_axis import recommended_place, spans
 from layergeom.show.map_figures import dynamics_map, mean_dimension, overlap_map
 from layergeom.show.null_lines import draw_nulls
 from layergeom.show.over_training import dynamics_names
 from layergeom.show.quantities import quantity
 from layergeom.show.scale_figures import samples, scales
+from layergeom.show.series import ANISOTROPY, LOOKS, OVERLAPS, RANK, Group
 from layergeom.show.table import added_names
 
 if TYPE_CHECKING:
@@ -42,7 +47,14 @@ __all__ = [
 ]  # fmt: skip
 
 
-def dimension(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+def dimension(
+    profile: Profile,
+    ax: Axes | None = None,
+    reading: Reading | None = None,
+    *,
+    width: float = DOUBLE,
+    depth: bool = False,
+) -> Figure:
     """Draw the intrinsic dimension over the layers, with phases where a reading is given.
 
     Parameters
@@ -52,6 +64,10 @@ def dimension(profile: Profile, ax: Axes | None = None, reading: Reading | None 
         Where to draw; without it a new figure is made.
     reading : Reading, optional
         Its phases are shaded and its layer is marked.
+    width : float
+        Of a new figure, in inches: 6.9 for two columns of a journal, 3.3 for one.
+    depth : bool
+        Whether the relative depth is written below in place of the layers' names.
 
     Returns
     -------
@@ -59,82 +75,99 @@ def dimension(profile: Profile, ax: Axes | None = None, reading: Reading | None 
         Layers without a dimension leave a gap.
     """
     with style():
-        figure, axes = canvas(ax)
-        curve(axes, profile.curves["dimension"], f"ID ({_scale(profile)})", BLUE)
+        figure, axes = canvas(ax, width)
+        curve(axes, profile.curves["dimension"], f"ID ({_scale(profile)})", LOOKS[0])
         if "plateau_dimension" in profile.curves:
-            curve(axes, profile.curves["plateau_dimension"], "ID (plateau)", GREEN, dashed=True)
+            curve(axes, profile.curves["plateau_dimension"], "ID (plateau)", LOOKS[2])
         draw_nulls(axes, profile, ["dimension"])
         _shade(axes, profile, reading)
         _mark(axes, profile, reading)
         axes.set_ylabel("intrinsic dimension")
-        layer_axis(axes, profile)
+        layer_axis(axes, profile, depth)
         legend(figure, axes)
     return figure
 
 
-def overlap(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
-    """Draw the overlap with the next layer and, with labels, the label overlap and its chance."""
+def overlap(
+    profile: Profile,
+    ax: Axes | None = None,
+    reading: Reading | None = None,
+    *,
+    width: float = DOUBLE,
+    depth: bool = False,
+) -> Figure:
+    """Draw the overlap with the next layer and, with labels, how neighbours share them."""
     with style():
-        figure, axes = canvas(ax)
-        if "overlap_next" in profile.curves:
-            follows = profile.curves["overlap_next"]
-            curve(axes, follows, "χ(l, l+1)", BLUE)
-            if follows.chance is not None:
-                axes.plot(follows.chance, ":", color=BLUE, lw=1, label="chance of χ(l, l+1)")
-        labelled = profile.curves.get("label_overlap")
-        if labelled is not None:
-            curve(axes, labelled, "χ(labels)", ORANGE)
-            if labelled.chance is not None:
-                axes.plot(labelled.chance, ":", color=ORANGE, lw=1, label="chance of χ(labels)")
-        draw_nulls(axes, profile, ["overlap_next", "label_overlap"])
-        axes.set_ylim(0, 1.03)
+        figure, axes = canvas(ax, width)
+        for name, look in OVERLAPS.held(profile).items():
+            drawn, symbol = profile.curves[name], quantity(name).symbol
+            curve(axes, drawn, symbol, look)
+            if drawn.chance is not None:
+                label = f"chance of {symbol}"
+                axes.plot(drawn.chance, ":", color=look.colour, lw=1, label=label)
+        draw_nulls(axes, profile, ["overlap_next", *BY_LABELS])
+        lowest = min(np.nanmin(profile.curves[x].values) for x in OVERLAPS.held(profile))
+        axes.set_ylim(min(0.0, 1.05 * lowest), 1.03)
         _mark(axes, profile, reading)
         axes.set_ylabel("neighbourhood overlap")
-        layer_axis(axes, profile)
+        layer_axis(axes, profile, depth)
         legend(figure, axes)
     return figure
 
 
-def anisotropy(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+def anisotropy(
+    profile: Profile,
+    ax: Axes | None = None,
+    reading: Reading | None = None,
+    *,
+    width: float = DOUBLE,
+    depth: bool = False,
+) -> Figure:
     """Draw the three anisotropies that the profile holds, each under its own name."""
-    return _several(
-        profile,
-        {"anisotropy": ORANGE, "anisotropy_uncentered": PURPLE, "mean_cosine": BLUE},
-        (ax, reading, "anisotropy"),
-    )
+    return _several(profile, ANISOTROPY, (ax, reading, "anisotropy", depth), width)
 
 
-def rank(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+def rank(
+    profile: Profile,
+    ax: Axes | None = None,
+    reading: Reading | None = None,
+    *,
+    width: float = DOUBLE,
+    depth: bool = False,
+) -> Figure:
     """Draw effective rank, spectral entropy rank and participation ratio."""
-    return _several(
-        profile,
-        {"effective_rank": BLUE, "spectral_entropy_rank": GREEN, "participation_ratio": ORANGE},
-        (ax, reading, "linear dimension"),
-    )
+    return _several(profile, RANK, (ax, reading, "linear dimension", depth), width)
 
 
 def one(
-    profile: Profile, name: str, ax: Axes | None = None, reading: Reading | None = None
+    profile: Profile,
+    name: str,
+    ax: Axes | None = None,
+    reading: Reading | None = None,
+    *,
+    width: float = DOUBLE,
+    depth: bool = False,
 ) -> Figure:
     """Draw any one curve of the profile, such as a quantity that was added to it."""
-    return _several(profile, {name: BLUE}, (ax, reading, quantity(name).title))
+    title = quantity(name).title
+    return _several(profile, Group(name, title, "", (name,)), (ax, reading, title, depth), width)
 
 
 def _several(
     profile: Profile,
-    colours: dict[str, str],
-    where: tuple[Axes | None, Reading | None, str],
+    group: Group,
+    where: tuple[Axes | None, Reading | None, str, bool],
+    width: float,
 ) -> Figure:
-    ax, reading, title = where
+    ax, reading, title, depth = where
     with style():
-        figure, axes = canvas(ax)
-        for name, colour in colours.items():
-            if name in profile.curves:
-                curve(axes, profile.curves[name], quantity(name).title, colour)
+        figure, axes = canvas(ax, width)
+        for name, look in group.held(profile).items():
+            curve(axes, profile.curves[name], quantity(name).title, look)
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
         _mark(axes, profile, reading)
         axes.set_ylabel(title)
-        layer_axis(axes, profile)
+        layer_axis(axes, profile, depth)
         legend(figure, axes)
     return figure
 
@@ -196,23 +229,25 @@ def _drawings(
     curves = profile.curves
     have = {
         "dimension": "dimension" in curves,
-        "overlap": "overlap_next" in curves or "label_overlap" in curves,
+        "overlap": bool(OVERLAPS.held(profile)),
         "anisotropy": "anisotropy" in curves,
         "rank": "effective_rank" in curves,
         "scales": bool(profile.scales),
         "samples": any(profile.decimation.values()),
     }
-    functions = {"dimension": dimension, "overlap": overlap, "anisotropy": anisotropy}
-    functions |= {"rank": rank, "scales": scales, "samples": samples}
+    functions: dict[str, Callable[..., Figure]] = {
+        "dimension": dimension, "overlap": overlap, "anisotropy": anisotropy, "rank": rank,
+        "scales": scales, "samples": samples,
+    }  # fmt: skip
     drawn: dict[str, Callable[[], Figure]] = {
-        name: lambda draw=draw: draw(profile, reading=reading)  # type: ignore[misc]
+        name: partial(draw, profile, reading=reading)
         for name, draw in functions.items()
         if have[name]
     }
     for name in added_names(profile):
         drawn[f"added_{name}"] = partial(one, profile, name, reading=reading)
     if "overlap" in profile.maps:
-        drawn["overlap_map"] = lambda: overlap_map(profile)
+        drawn["overlap_map"] = partial(overlap_map, profile)
     if dynamics is not None:
         drawn |= _dynamics_drawings(dynamics)
     return drawn
@@ -220,7 +255,7 @@ def _drawings(
 
 def _dynamics_drawings(dynamics: Dynamics) -> dict[str, Callable[[], Figure]]:
     drawn: dict[str, Callable[[], Figure]] = {
-        f"dynamics_{name}": lambda name=name: dynamics_map(dynamics, name)  # type: ignore[misc]
+        f"dynamics_{name}": partial(dynamics_map, dynamics, name)
         for name in dynamics_names(dynamics)
     }
-    return drawn | {"dynamics_mean_dimension": lambda: mean_dimension(dynamics)}
+    return drawn | {"dynamics_mean_dimension": partial(mean_dimension, dynamics)}

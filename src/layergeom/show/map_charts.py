@@ -1,39 +1,15 @@
-"""Maps of the report: layers against layers, layers against steps."""
+"""The report's map of layers against layers."""
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from layergeom.show.cells import number, visible, with_error
-from layergeom.show.chart_parts import (
-    BAND,
-    Chart,
-    Row,
-    curve_rows,
-    finished,
-    label,
-    layer_x,
-    map_cells,
-    number_or_none,
-)
-from layergeom.show.layer_axis import BLUE, TINTS, tick_labels
-from layergeom.show.over_training import (
-    TO_FINAL,
-    dynamics_axis,
-    dynamics_chance,
-    dynamics_errors,
-    dynamics_names,
-    dynamics_title,
-    dynamics_values,
-    peak_places,
-)
-from layergeom.show.quantities import quantity
-from layergeom.show.training_axis import TrainingAxis
+from layergeom.show.chart_parts import Chart, finished, map_cells, number_or_none
+from layergeom.show.findings import overlap_finding
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
-    from layergeom.tasks.dynamics import Dynamics
 
 
 def overlap_chart(profile: Profile) -> Chart:
@@ -44,166 +20,17 @@ def overlap_chart(profile: Profile) -> Chart:
             "position": i,
             "other": j,
             "value": number_or_none(float(layer_map.values[i][j])),
-            "layers": f"{visible(a, 40)}, {visible(b, 40)}",
-            "overlap": with_error(float(layer_map.values[i][j]), float(layer_map.errors[i][j])),
+            "shown": with_error(float(layer_map.values[i][j]), float(layer_map.errors[i][j])),
         }
-        for i, a in enumerate(profile.layers)
-        for j, b in enumerate(profile.layers)
+        for i in range(len(profile.layers))
+        for j in range(len(profile.layers))
     ]
-    names = tick_labels(profile)
-    spec = map_cells(rows, (names, names), ("layer", "layer"), ("overlap", [0, 1]))
+    names = [visible(layer, 40) for layer in profile.layers]
+    spec = map_cells(rows, (names, names), ("layer", "other layer"), ("overlap", [0, 1]))
     title = "Overlap between layers"
     chance = number(float(layer_map.chance), 2)
     caption = f"The share of neighbours that two layers have in common; chance is {chance}."
     return Chart(
-        "overlap_map", title, caption, label(title, profile), ("overlap",),
+        "overlap_map", title, caption, overlap_finding(profile), ("overlap",),
         finished(spec, height=340),
     )  # fmt: skip
-
-
-def dynamics_charts(dynamics: Dynamics) -> list[Chart]:
-    """Return the layer-mean dimension and the maps over layer and checkpoint."""
-    charts = [_dynamics_map(dynamics, name) for name in dynamics_names(dynamics)]
-    return [_mean_dimension(dynamics), *charts]
-
-
-def _dynamics_map(dynamics: Dynamics, name: str) -> Chart:
-    steps = dynamics_axis(dynamics)
-    title, chance = dynamics_title(name), dynamics_chance(dynamics, name)
-    caption = f"Layers across, training upwards. {_axis_words(steps)}"
-    if chance is not None:
-        caption += f" Chance is {number(chance, 2)}."
-    bounds = [0.0, 1.0] if "overlap" in name else None
-    heat = _step_heat(dynamics, name, steps, (_unit(name), bounds))
-    return Chart(
-        f"dynamics_{name}", f"{title} in training", caption.strip(),
-        f"{title} over layers and checkpoints.",
-        () if name == TO_FINAL else (name,), finished(heat, height=300),
-    )  # fmt: skip
-
-
-def _cells(dynamics: Dynamics, name: str, steps: TrainingAxis) -> list[Row]:
-    values, errors = dynamics_values(dynamics, name), dynamics_errors(dynamics, name)
-    return [
-        {
-            "position": place,
-            "left": place - 0.5,
-            "right": place + 0.5,
-            "low": number_or_none(steps.edges[c]),
-            "high": number_or_none(steps.edges[c + 1]),
-            "value": number_or_none(float(values[c, place])),
-            "layer": visible(layer, 40),
-            "checkpoint": visible(checkpoint, 40),
-            "shown": with_error(float(values[c, place]), float(errors[c, place])),
-        }
-        for c, checkpoint in enumerate(dynamics.checkpoints)
-        for place, layer in enumerate(dynamics.profiles[0].layers)
-    ]
-
-
-def _step_heat(
-    dynamics: Dynamics, name: str, steps: TrainingAxis, value: tuple[str, list[float] | None]
-) -> list[Any]:
-    """Return the cells of a map over layer and step, as high as their part of the axis."""
-    import altair as alt
-
-    pick = alt.selection_point(
-        name="pick", fields=["position"], on="pointerover", clear="pointerout"
-    )
-    bounds = alt.Scale(domain=[steps.edges[0], steps.edges[-1]], nice=False, zero=False)
-    color = alt.Scale(scheme="cividis", **({} if value[1] is None else {"domain": value[1]}))
-    marked = alt.condition("datum.position === hovered", alt.value("#ffffff"), alt.value(None))
-    tips = [alt.Tooltip(field=f, type="nominal", title=f) for f in ("layer", "checkpoint", "shown")]
-    base = alt.Chart(alt.Data(values=_cells(dynamics, name, steps)))
-    cells = base.mark_rect(strokeWidth=1.2).encode(
-        x=layer_x(dynamics.profiles[0], "left"),
-        x2="right:Q",
-        y=alt.Y("low:Q", axis=_step_axis(steps), scale=bounds),
-        y2="high:Q",
-        stroke=marked,
-        color=alt.Color("value:Q", scale=color, legend=alt.Legend(title=value[0])),
-        tooltip=tips,
-    )
-    return [cells.add_params(pick), *_breaks(steps, "y")]
-
-
-def _step_axis(steps: TrainingAxis) -> Any:
-    """Return the axis of the steps with its own labels at its own places."""
-    import altair as alt
-
-    places = [number_or_none(place) for place, _ in steps.ticks]
-    labels = json.dumps([visible(text, 18) for _, text in steps.ticks])
-    which = f"indexof({json.dumps(places)}, datum.value)"
-    return alt.Axis(
-        values=places, labelExpr=f"{labels}[{which}]", title=steps.title, grid=False,
-        labelLimit=90, labelFlush=False,
-    )  # fmt: skip
-
-
-def _breaks(steps: TrainingAxis, channel: str) -> list[Any]:
-    """Return dashed lines where the axis is broken."""
-    import altair as alt
-
-    if not steps.breaks:
-        return []
-    rows = alt.Data(values=[{"break": number_or_none(place)} for place in steps.breaks])
-    line = alt.Chart(rows).mark_rule(strokeDash=[3, 3], color="#374151", strokeWidth=1)
-    return [line.encode(**{channel: alt.Y("break:Q") if channel == "y" else alt.X("break:Q")})]
-
-
-def _axis_words(steps: TrainingAxis) -> str:
-    if not steps.breaks:
-        return ""
-    return "Beyond a dashed line the axis is broken: what stands there has no logarithm."
-
-
-def _unit(name: str) -> str:
-    return "χ" if name == TO_FINAL else quantity(name).symbol
-
-
-def _mean_dimension(dynamics: Dynamics) -> Chart:
-    steps, peak = dynamics_axis(dynamics), dynamics.peak
-    told = "" if peak is None else f" The mean is {peak}."
-    words = (f"{dynamics.turning_point}{told}", BAND, _axis_words(steps))
-    return Chart(
-        "dynamics_mean_dimension", "Layer-mean dimension in training",
-        visible(" ".join(word for word in words if word)),
-        "Layer-mean intrinsic dimension over the checkpoints.", (),
-        finished(_mean_marks(dynamics, steps), height=260),
-    )  # fmt: skip
-
-
-def _mean_marks(dynamics: Dynamics, steps: TrainingAxis) -> list[Any]:
-    import altair as alt
-
-    base = alt.Chart(alt.Data(values=_mean_rows(dynamics, steps))).encode(
-        x=alt.X("place:Q", axis=_step_axis(steps), scale=alt.Scale(padding=24, zero=False))
-    )
-    y = alt.Y("value:Q", scale=alt.Scale(zero=False), title="layer-mean dimension")
-    band = base.transform_filter("isValid(datum.low)").mark_area(opacity=0.2, color=BLUE)
-    line = base.mark_line(strokeWidth=2, color=BLUE).encode(y=y)
-    tips = [alt.Tooltip(field=f, type="nominal", title=f) for f in ("checkpoint", "mean ID")]
-    dots = base.mark_circle(size=60, color=BLUE, opacity=1).encode(y=y, tooltip=tips)
-    marks = [band.encode(y=alt.Y("low:Q", title=None), y2="high:Q"), line, dots]
-    return [*_peak_mark(dynamics, steps), *marks, *_breaks(steps, "x")]
-
-
-def _mean_rows(dynamics: Dynamics, steps: TrainingAxis) -> list[Row]:
-    curve = dynamics.mean_dimension
-    rows = curve_rows(curve)
-    for at, (row, name) in enumerate(zip(rows, dynamics.checkpoints, strict=True)):
-        row["place"] = number_or_none(steps.places[at])
-        row["checkpoint"] = visible(name, 40)
-        row["mean ID"] = with_error(float(curve.values[at]), float(curve.errors[at]))
-    return rows
-
-
-def _peak_mark(dynamics: Dynamics, steps: TrainingAxis) -> list[Any]:
-    import altair as alt
-
-    interval = peak_places(dynamics, steps)
-    if interval is None:
-        return []
-    row = {"from": number_or_none(interval[0]), "to": number_or_none(interval[1])}
-    mark = alt.Chart(alt.Data(values=[row])).mark_rect(color=TINTS["peak"], opacity=0.45)
-    return [mark.encode(x=alt.X("from:Q"), x2="to:Q")]

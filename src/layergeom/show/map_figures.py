@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from layergeom.show.figure_style import Z, canvas, layer_axis, literal, style
+from layergeom.show.figure_style import DOUBLE, Z, canvas, layer_axis, literal, style
 from layergeom.show.layer_axis import BLUE, TINTS, tick_labels, ticks
 from layergeom.show.over_training import (
     dynamics_axis,
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from layergeom.tasks.dynamics import Dynamics
 
 
-def overlap_map(profile: Profile, ax: Axes | None = None) -> Figure:
+def overlap_map(profile: Profile, ax: Axes | None = None, *, width: float = 4.6) -> Figure:
     """Draw the neighbourhood overlap between every two layers."""
     with style():
-        figure, axes = canvas(ax, 4.6, 4.0)
+        figure, axes = canvas(ax, width, 0.87 * width)
         layer_map = profile.maps["overlap"]
         image = axes.imshow(layer_map.values, vmin=0, vmax=1, cmap="cividis", origin="lower")
         places = ticks(len(profile.layers), most=13)
@@ -44,7 +44,9 @@ def overlap_map(profile: Profile, ax: Axes | None = None) -> Figure:
     return figure
 
 
-def dynamics_map(dynamics: Dynamics, name: str = "dimension", ax: Axes | None = None) -> Figure:
+def dynamics_map(
+    dynamics: Dynamics, name: str = "dimension", ax: Axes | None = None, *, width: float = DOUBLE
+) -> Figure:
     """Draw one quantity over layer and step.
 
     Parameters
@@ -53,6 +55,8 @@ def dynamics_map(dynamics: Dynamics, name: str = "dimension", ax: Axes | None = 
     name : str
         A curve of the profiles, or ``"overlap_to_final"``.
     ax : matplotlib axes, optional
+    width : float
+        Of a new figure, in inches.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def dynamics_map(dynamics: Dynamics, name: str = "dimension", ax: Axes | None = 
         axis. Cells without a value stay white.
     """
     with style():
-        figure, axes = canvas(ax, 6.3, 3.4)
+        figure, axes = canvas(ax, width)
         profile, steps = dynamics.profiles[0], dynamics_axis(dynamics)
         layers = [place - 0.5 for place in range(len(profile.layers) + 1)]
         low, high = (0, 1) if "overlap" in name else (None, None)
@@ -99,10 +103,10 @@ def _no_ticks() -> Locator:
     return NullLocator()
 
 
-def mean_dimension(dynamics: Dynamics, ax: Axes | None = None) -> Figure:
+def mean_dimension(dynamics: Dynamics, ax: Axes | None = None, *, width: float = DOUBLE) -> Figure:
     """Draw the layer-mean dimension over the steps, and between which its maximum lies."""
     with style():
-        figure, axes = canvas(ax)
+        figure, axes = canvas(ax, width)
         steps, means = dynamics_axis(dynamics), dynamics.mean_dimension
         axes.plot(steps.places, means.values, "-", marker="o", color=BLUE, label="layer-mean ID")
         low, high = means.values - Z * means.errors, means.values + Z * means.errors

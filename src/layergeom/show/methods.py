@@ -187,6 +187,19 @@ def _data(profile: Profile) -> str:
     return f"Hidden states {source}{revision} were analysed at {count} layers{number}{how}."
 
 
+_OF_LABELS = {
+    "label_overlap": "The label overlap is the mean share of neighbours with the same label.",
+    "label_agreement": (
+        "The neighbour agreement of numbers is one minus the mean difference of ranks between "
+        "neighbours over that between any two samples (after Geary 1954)."
+    ),
+    "label_jaccard": (
+        "The neighbour Jaccard index is the mean share of labels that a sample and a neighbour "
+        "have in common (Jaccard 1901)."
+    ),
+}
+
+
 def _estimators(profile: Profile) -> str:
     settings = _mapping(profile.provenance, "settings")
     k, scale = settings.get("k"), str(settings.get("scale", NEAREST))
@@ -201,8 +214,8 @@ def _estimators(profile: Profile) -> str:
             f"{neighbours} (Doimo et al. 2020; Valeriani et al. 2023)."
         ),
     ]
-    if "label_overlap" in profile.curves:
-        sentences.append("The label overlap is the mean share of neighbours with the same label.")
+    if profile.of_labels is not None:
+        sentences.append(_OF_LABELS[profile.of_labels.name])
     if "anisotropy" in profile.curves:
         sentences.append(
             "Anisotropy is the largest squared singular value over the sum of all, after centring "

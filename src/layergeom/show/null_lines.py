@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from layergeom.show.chart_parts import Row, layer_x, number_or_none
+from layergeom.show.chart_parts import Row, columns, layer_x, number_or_none
 from layergeom.show.layer_axis import GREY
 from layergeom.show.quantities import quantity
 
@@ -90,7 +90,7 @@ def null_layers(profile: Profile, names: Iterable[str], y: Any) -> list[Any]:
     import altair as alt
 
     lines = null_lines(profile, names)
-    legend = alt.Legend(title=None, orient="bottom", columns=2, symbolStrokeColor=GREY)
+    legend = alt.Legend(title=None, orient="bottom", columns=columns(), symbolStrokeColor=GREY)
     labels, dashes = [line.label for line in lines], [list(line.dash) for line in lines]
     dash = alt.StrokeDash("null:N", scale=alt.Scale(domain=labels, range=dashes), legend=legend)
     x = layer_x(profile)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from layergeom.arrays import FloatArray
+from layergeom.profiles import BY_LABELS
 from layergeom.show.quantities import quantity
 from layergeom.show.training_axis import TrainingAxis, training_axis
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from layergeom.tasks.dynamics import Dynamics
 
 TO_FINAL = "overlap_to_final"
-_DRAWN = ("dimension", "label_overlap", "anisotropy", "effective_rank", TO_FINAL)
+_DRAWN = ("dimension", *BY_LABELS, "anisotropy", "effective_rank", TO_FINAL)
 
 
 def dynamics_values(dynamics: Dynamics, name: str) -> FloatArray:

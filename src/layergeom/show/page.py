@@ -14,6 +14,7 @@ from typing import Any
 from layergeom.show.cells import visible
 from layergeom.show.chart_parts import Chart
 from layergeom.show.quantities import quantity
+from layergeom.show.readers import Reader
 
 _HERE = Path(__file__).parent
 
@@ -34,20 +35,19 @@ def page_html(
     name: str,
     facts: Mapping[str, Any],
     charts: Sequence[Chart],
-    data: Mapping[str, Any] | None = None,
+    readers: Sequence[Reader] = (),
 ) -> str:
     """Return a page as HTML.
 
     Parameters
     ----------
     name : str
-        Its template ``<name>.html``, which extends ``page.html``; and, where there is one, its
-        script ``<name>.js``, which runs after ``page.js`` has begun to draw.
+        Its template ``<name>.html``, which extends ``page.html``.
     facts : mapping
         What the template shows, all of it escaped.
     charts : sequence of Chart
-    data : mapping, optional
-        What the page's own script reads beside the charts.
+    readers : sequence of Reader
+        The markers that the figures share.
 
     Returns
     -------
@@ -64,18 +64,21 @@ def page_html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    drawn = {"charts": {chart.key: chart.spec for chart in charts}, **(data or {})}
-    shown = {**facts, **_code(name, drawn), "charts": [_figure(chart) for chart in charts]}
+    drawn = {
+        "charts": {chart.key: chart.spec for chart in charts},
+        "readers": {reader.signal: reader.data() for reader in readers},
+    }
+    shown = {**facts, **_code(drawn), "readers": readers}
+    shown |= {"charts": [_figure(chart) for chart in charts]}
     return environment.get_template(f"{name}.html").render(page=shown)
 
 
-def _code(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _code(data: Mapping[str, Any]) -> dict[str, Any]:
     """Return styles, scripts and data: the only parts that are not escaped by the template."""
     from markupsafe import Markup
 
-    files = [path for path in (_HERE / "page.js", _HERE / f"{name}.js") if path.is_file()]
     bundle = _Script(_drawing_code())
-    script = _Script("".join(path.read_text("utf-8") for path in files))
+    script = _Script((_HERE / "page.js").read_text("utf-8"))
     return {
         "style": Markup((_HERE / "page.css").read_text("utf-8")),  # noqa: S704
         "bundle": Markup(bundle.text),  # noqa: S704
@@ -113,6 +116,7 @@ def _figure(chart: Chart) -> dict[str, Any]:
         "key": chart.key,
         "title": chart.title,
         "caption": chart.caption,
+        "finding": chart.finding,
         "label": chart.label,
         "wide": chart.wide,
         "words": [quantity_words(name) for name in chart.quantities],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from layergeom.tasks.experiments import experiments
@@ -36,6 +36,15 @@ def _rows(recipe: Protocol) -> list[tuple[str, str]]:
         number, length = recipe.chunks
         facts.append(("data", f"{number} random chunks of {length} characters of a raw text"))
         facts.append(("tokens", f"the {recipe.token_rule} {recipe.max_tokens:,}"))
+    if recipe.sequence_words is not None:
+        parts = f"{recipe.partitions} disjoint partitions of {recipe.partition_rows:,}"
+        facts.append(("data", f"{parts} sequences of {recipe.sequence_words} words"))
+        facts.append(("control", "the same sequences with their words in random order"))
+    if recipe.prompts is not None:
+        cloud = f"the first {recipe.prompt_tokens:,} tokens of each as a cloud of its own"
+        facts.append(("data", f"{recipe.prompts:,} prompts, {cloud}"))
+        blocks = f"{recipe.shuffle_base}^S blocks of tokens in random order, S = 0, 1, …"
+        facts.append(("control", f"{recipe.shuffled_prompts} of the prompts, {blocks}"))
     if recipe.labels is not None:
         kept = f", without neighbours of the same {recipe.exclude}" if recipe.exclude else ""
         facts.append(("labels", f"{recipe.labels}{kept}"))
@@ -43,15 +52,34 @@ def _rows(recipe: Protocol) -> list[tuple[str, str]]:
 
 
 def _numbers(recipe: Protocol) -> list[tuple[str, str]]:
+    of = {"token": ", also of the same chunk"} if recipe.chunks else {}
+    facts = [
+        ("neighbours", f"k = {recipe.k}{of.get(recipe.pool, '')}"),
+        ("dimension", _dimension(recipe)),
+    ]
+    if recipe.errors_drawn is not None:
+        drawn = recipe.errors_drawn
+        words = f"{drawn} standard error{'s' * (drawn > 1)}"
+        facts.append(("errors", f"the paper's figures show {words}"))
+    return facts
+
+
+def _dimension(recipe: Protocol) -> str:
+    if recipe.rank == "plateau":
+        return "Gride, n2 = 2 n1, at one n1 for all layers, where most of them are level"
+    if recipe.rank is not None:
+        return f"Gride, n1 = {recipe.rank}, n2 = {2 * recipe.rank}"
     subsets = (
         "all points" if recipe.thinning == 1 else f"mean of {recipe.thinning} disjoint subsets"
     )
-    fit = f"TwoNN, {recipe.fit} fit of the lowest {recipe.fraction:.0%}, {subsets}"
-    drawn = recipe.errors_drawn
+    return f"TwoNN, {recipe.fit} fit of the lowest {recipe.fraction:.0%}, {subsets}"
+
+
+def departure_lines(record: Mapping[str, Any]) -> list[str]:
+    """Return what departs from the protocol of a result, one line each."""
     return [
-        ("neighbours", f"k = {recipe.k}{', also of the same chunk' if recipe.lone_rows else ''}"),
-        ("dimension", fit),
-        ("errors", f"the paper's figures show {drawn} standard error{'s' * (drawn > 1)}"),
+        f"{record['name']}: {name} is {change['given']} where the protocol has {change['recipe']}."
+        for name, change in record["departures"].items()
     ]
 
 

@@ -122,6 +122,35 @@ _TABLE = (
         "Valeriani et al. 2023, section 2; Doimo et al. 2020",
     ),
     Quantity(
+        "label_agreement",
+        "Neighbour agreement of numbers",
+        "A(labels)",
+        "share, at most 1; 0 by chance",
+        "<i>A</i> = 1 − mean<sub><i>i</i></sub> mean<sub><i>j</i> ∈ kNN(<i>i</i>)</sub> "
+        "|<i>r</i><sub><i>i</i></sub> − <i>r</i><sub><i>j</i></sub>| / mean<sub><i>i</i>, "
+        "<i>j</i></sub> |<i>r</i><sub><i>i</i></sub> − <i>r</i><sub><i>j</i></sub>|, <i>r</i> the "
+        "ranks of the numbers",
+        "By how much the numbers of a sample's k nearest neighbours are nearer to its own in rank "
+        "than those of any sample.",
+        "A number that follows the length of the input agrees for nothing; numbers that are "
+        "missing for a reason speak for the others only.",
+        "Geary 1954, with Gini's mean difference of ranks in place of squares",
+    ),
+    Quantity(
+        "label_jaccard",
+        "Neighbour Jaccard index of several labels",
+        "J(labels)",
+        "share, 0 to 1",
+        "<i>J</i> = mean<sub><i>i</i></sub> mean<sub><i>j</i> ∈ kNN(<i>i</i>)</sub> "
+        "|<i>S</i><sub><i>i</i></sub> ∩ <i>S</i><sub><i>j</i></sub>| / "
+        "|<i>S</i><sub><i>i</i></sub> ∪ <i>S</i><sub><i>j</i></sub>|",
+        "The share of the labels of a sample and a near one that both have, over its k nearest "
+        "neighbours.",
+        "Only against its chance level: the upper terms of a hierarchy such as GO are shared by "
+        "nearly all.",
+        "Jaccard 1901; over neighbours as the label overlap",
+    ),
+    Quantity(
         "overlap_next",
         "Overlap with the next layer",
         "χ(l, l+1)",

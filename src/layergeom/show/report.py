@@ -6,21 +6,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layergeom.show.atomic import replace_file
-from layergeom.show.cells import model_name, visible, with_error
+from layergeom.show.cells import model_name, visible
 from layergeom.show.charts import report_charts
 from layergeom.show.layer_axis import TINTS, recommended_place
 from layergeom.show.methods import cited_works, methods_text, references_bib
 from layergeom.show.page import dotted, page_html, quantity_words
-from layergeom.show.quantities import quantity
+from layergeom.show.readers import layer_reader, step_reader
 from layergeom.show.report_tables import report_tables
 from layergeom.show.table import audit_line, curve_names, recommendation_facts
+from layergeom.show.verdicts import verdicts
+from layergeom.show.warning_groups import warning_groups
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
     from layergeom.reading import Phase, Reading
     from layergeom.tasks.dynamics import Dynamics
-
-_READOUT = ("dimension", "overlap_next", "label_overlap", "anisotropy", "effective_rank")
 
 
 def write_report(
@@ -64,10 +64,12 @@ def report_page(
         **_answer(profile, reading),
         **_words(profile, command),
         "tables": report_tables(profile, dynamics),
-        "rows": profile.layers,
     }
     charts = report_charts(profile, reading, dynamics)
-    return page_html("report", facts, charts, {"readouts": _readouts(profile)})
+    readers = [layer_reader(profile, recommended_place(profile, reading) or 0)]
+    if dynamics is not None:
+        readers.append(step_reader(dynamics))
+    return page_html("report", facts, charts, readers)
 
 
 def _answer(profile: Profile, reading: Reading) -> dict[str, Any]:
@@ -80,11 +82,12 @@ def _answer(profile: Profile, reading: Reading) -> dict[str, Any]:
         "words": visible(advice.words),
         "reason": visible(advice.reason),
         "evidence": [(head, visible(text)) for head, text in recommendation_facts(reading)],
-        "warnings": [visible(text) for text in profile.warnings],
+        "verdicts": verdicts(profile, reading),
+        "warnings": warning_groups(profile.warnings),
+        "told": len(profile.warnings),
         "phases": [_phase(phase) for phase in reading.phases],
         "statements": [visible(text) for text in statements],
         "chosen": -1 if chosen is None else chosen,
-        "place": chosen or 0,
     }
 
 
@@ -124,17 +127,3 @@ def _facts(profile: Profile) -> list[str]:
     if profile.provenance.get("created"):
         facts.append(visible(profile.provenance["created"], 40))
     return facts + [line for line in (audit_line(profile),) if line]
-
-
-def _readouts(profile: Profile) -> list[str]:
-    """Return the line that the page shows for each layer."""
-    lines = []
-    for place, layer in enumerate(profile.layers):
-        parts = [visible(layer, 40)]
-        for name in _READOUT:
-            if name in profile.curves:
-                curve = profile.curves[name]
-                text = with_error(float(curve.values[place]), float(curve.errors[place]))
-                parts.append(f"{quantity(name).symbol} {text}")
-        lines.append(" · ".join(parts))
-    return lines

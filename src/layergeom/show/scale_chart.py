@@ -13,11 +13,11 @@ from layergeom.show.chart_parts import (
     Chart,
     Row,
     finished,
-    label,
     nearest_tooltip,
     number_or_none,
 )
 from layergeom.show.figure_style import Z
+from layergeom.show.findings import samples_finding, scales_finding
 from layergeom.show.layer_axis import tick_labels, ticks
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def scale_chart(profile: Profile) -> Chart:
     )
     layers = _layer_lines(profile, rows, x, flat)
     return Chart(
-        "scales", title, caption, label(title, profile), ("plateau_dimension",),
+        "scales", title, caption, scales_finding(profile), ("plateau_dimension",),
         finished(layers, height=340),
     )  # fmt: skip
 
@@ -65,7 +65,7 @@ def sample_chart(profile: Profile) -> Chart:
     )
     layers = _layer_lines(profile, rows, x)
     return Chart(
-        "samples", title, caption, label(title, profile), ("dimension",),
+        "samples", title, caption, samples_finding(profile), ("dimension",),
         finished(layers, height=300),
     )  # fmt: skip
 
@@ -127,7 +127,7 @@ def _scale_rows(profile: Profile) -> tuple[list[Row], list[Row]]:
             row = _point(place, layer, distance, (value, error), tip)
             rows.append(row)
             if first <= i <= last:
-                flat.append(row)
+                flat.append({name: row[name] for name in ("position", "layer", "along", "value")})
     return rows, flat
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from layergeom.show.figure_style import Z, canvas, legend, literal, style
+from layergeom.show.figure_style import DOUBLE, SINGLE, Z, breadth, canvas, legend, literal, style
 from layergeom.show.layer_axis import GREY, ticks
 
 if TYPE_CHECKING:
@@ -21,10 +21,16 @@ if TYPE_CHECKING:
 RGBA: TypeAlias = tuple[float, float, float, float]
 
 
-def scales(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+def scales(
+    profile: Profile,
+    ax: Axes | None = None,
+    reading: Reading | None = None,
+    *,
+    width: float = DOUBLE,
+) -> Figure:
     """Draw the dimension against distance for up to seven layers, plateaus in bold."""
     with style():
-        figure, axes = canvas(ax)
+        figure, axes = canvas(ax, width)
         for key, colour in _coloured(profile, profile.scales, reading):
             scale = profile.scales[key]
             _line(axes, key, colour, scale.distances, scale.values, scale.errors)
@@ -41,13 +47,19 @@ def scales(profile: Profile, ax: Axes | None = None, reading: Reading | None = N
     return figure
 
 
-def samples(profile: Profile, ax: Axes | None = None, reading: Reading | None = None) -> Figure:
+def samples(
+    profile: Profile,
+    ax: Axes | None = None,
+    reading: Reading | None = None,
+    *,
+    width: float = DOUBLE,
+) -> Figure:
     """Draw the dimension against the number of samples for up to seven layers."""
     from matplotlib.ticker import FixedLocator, NullLocator
 
     known = {key: part for key, part in profile.decimation.items() if part}
     with style():
-        figure, axes = canvas(ax)
+        figure, axes = canvas(ax, width)
         for key, colour in _coloured(profile, known, reading):
             part = known[key]
             _line(axes, key, colour, part["n"], part["values"], part["errors"])
@@ -89,7 +101,8 @@ def _line(
 
 
 def _finish(figure: Figure, axes: Axes, named: bool) -> None:
-    axes.set_ylabel(f"intrinsic dimension (bars: ±{Z} SE)")
+    broken = "\n" if breadth(axes) < SINGLE else " "
+    axes.set_ylabel(f"intrinsic dimension{broken}(bars: ±{Z} SE)")
     if named:
         legend(figure, axes, columns=4)
 

@@ -27,6 +27,8 @@ _SHOWN = {
     "dimension": "ID",
     "overlap_next": "χ next",
     "label_overlap": "χ labels",
+    "label_agreement": "A labels",
+    "label_jaccard": "J labels",
     "anisotropy": "anisotropy",
     "effective_rank": "eff. rank",
 }
@@ -152,7 +154,7 @@ def _csv_cell(value: object) -> str:
     return f"'{text}" if text.startswith(_DANGEROUS) else text
 
 
-def profile_table(profile: Profile, reading: Reading) -> Table:
+def profile_table(profile: Profile, reading: Reading, width: int | None = None) -> Table:
     """Return the profile as a table for the terminal, a row per layer.
 
     Parameters
@@ -160,28 +162,50 @@ def profile_table(profile: Profile, reading: Reading) -> Table:
     profile : Profile
     reading : Reading
         Its recommended layer is marked with ``▶``, layers tied with it with ``·``.
+    width : int, optional
+        Of the terminal; columns that find no room are left out. Without it all are shown.
 
     Returns
     -------
     rich.table.Table
-        Values with one standard error; "–" where a number is unknown. The caption holds the
-        intrinsic dimension as a sparkline.
+        Values with one standard error; "–" where a number is unknown. What belongs under it:
+        :func:`under_table`.
     """
     from rich.table import Table
     from rich.text import Text
 
-    shown = [name for name in _SHOWN if name in profile.curves]
-    table = Table(caption=Text(_caption(profile)), header_style="bold", pad_edge=False, box=None)
-    table.add_column("")
-    table.add_column("layer", no_wrap=True)
-    for name in shown:
-        table.add_column(_SHOWN[name], justify="right", no_wrap=True)
-    for index, layer in enumerate(profile.layers):
-        cells = [_mark(layer, reading), visible(layer, 40)]
-        cells += [_cell(profile.curves[name], index) for name in shown]
+    shown = _fitting(_columns(profile, reading), width)
+    table = Table(header_style="bold", pad_edge=False, box=None)
+    for place, head in enumerate(shown):
+        table.add_column(head, justify="right" if place > 1 else "left", no_wrap=True)
+    for layer, row in zip(profile.layers, zip(*shown.values(), strict=True), strict=True):
         chosen = layer == reading.recommendation.layer
-        table.add_row(*map(Text, cells), style="bold" if chosen else "")
+        table.add_row(*map(Text, row), style="bold" if chosen else "")
     return table
+
+
+def _columns(profile: Profile, reading: Reading) -> dict[str, list[str]]:
+    """Return the cells of every column, by its heading."""
+    columns = {"": [_mark(layer, reading) for layer in profile.layers]}
+    columns["layer"] = [visible(layer, 40) for layer in profile.layers]
+    for name, head in _SHOWN.items():
+        if name in profile.curves:
+            curve = profile.curves[name]
+            columns[head] = [_cell(curve, place) for place in range(len(profile.layers))]
+    return columns
+
+
+def _fitting(columns: dict[str, list[str]], width: int | None) -> dict[str, list[str]]:
+    """Return the columns from the left on that find room; the layer and one number always do."""
+    if width is None:
+        return columns
+    shown: dict[str, list[str]] = {}
+    taken = 0
+    for head, cells in columns.items():
+        taken += max(map(len, (head, *cells))) + 2
+        if len(shown) < 3 or taken - 2 <= width:
+            shown[head] = cells
+    return shown
 
 
 def added_table(profile: Profile) -> Table | None:
@@ -215,11 +239,16 @@ def _cell(curve: Curve, index: int) -> str:
     return with_error(value, error, 3).replace(" ± ", "±")  # eighty columns hold all of them
 
 
-def _caption(profile: Profile) -> str:
-    parts = [f"± one standard error, {UNKNOWN} unknown"]
+def under_table(profile: Profile, reading: Reading, width: int | None = None) -> list[str]:
+    """Return the lines under ``profile_table``: a sparkline, what found no room, the audit."""
+    lines = [f"± one standard error, {UNKNOWN} unknown."]
     if "dimension" in profile.curves:
-        parts.insert(0, f"ID over the layers {sparkline(profile.curves['dimension'].values)}")
-    return "\n".join(filter(None, ["; ".join(parts), audit_line(profile)]))
+        lines.insert(0, f"ID over the layers {sparkline(profile.curves['dimension'].values)}")
+    columns = _columns(profile, reading)
+    left_out = [head for head in columns if head not in _fitting(columns, width)]
+    if left_out:
+        lines.append(f"No room for {', '.join(left_out)}: see profile.csv.")
+    return [line for line in (*lines, audit_line(profile)) if line]
 
 
 def reading_lines(reading: Reading) -> list[str]:

@@ -1,4 +1,4 @@
-"""Classifications of proteins whose codes hold several levels: SCOPe a.1.1.1, CATH 1.10.8.10."""
+"""Names that tell what they are: codes of several levels (SCOPe, CATH), and terms (GO, EC)."""
 
 from __future__ import annotations
 
@@ -28,11 +28,26 @@ CATH = Scheme(
     "CATH", re.compile(r"\d+(\.\d+){3}"), ("class", "architecture", "topology", "superfamily")
 )
 SCHEMES = (SCOPE, CATH)
+# GO:0008150, HP:0000118, EC 1.1.-.-, IPR000001, PF00001, K00001: of which a row has several
+TERM = re.compile(
+    r"[A-Za-z]+[:_]\d{4,}|(EC[: ]?)?[1-7](\.(n?\d+|-)){3}|(IPR|PF|SSF|PTHR|TIGR|SM|PS|KW-|K)\d{4,}"
+)
 
 
 def is_code(field: str) -> bool:
     """Say whether a field is a code of one of the classifications."""
     return any(scheme.code.fullmatch(field) for scheme in SCHEMES)
+
+
+def is_term(field: str) -> bool:
+    """Say whether a text is a term of an annotation such as GO, EC, InterPro or Pfam.
+
+    Examples
+    --------
+    >>> [is_term(text) for text in ("GO:0008150", "1.1.1.-", "alpha")]
+    [True, True, False]
+    """
+    return TERM.fullmatch(field) is not None
 
 
 def levels_of(table: Table) -> tuple[str, ...]:

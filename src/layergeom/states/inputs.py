@@ -14,7 +14,8 @@ from layergeom.states.content import content_key
 from layergeom.states.datafiles import read_data
 from layergeom.states.images import Images, as_images, image_notes
 from layergeom.states.items import Columns, Items, Kind, column_names, contents, items_of
-from layergeom.states.labels import Labels, row_labels
+from layergeom.states.label_kinds import Labels, LabelSets, LabelType, Numbers, TypedLabels
+from layergeom.states.labels import row_labels
 from layergeom.states.lines import listed
 from layergeom.states.sampling import sampled_rows
 from layergeom.states.splits import part_of_dataset, rows_of_split
@@ -39,8 +40,9 @@ class Samples:
     ids : tuple of str
         One per row: the data's column ``id`` or ``sid``, of a FASTA file the first words of the
         headers, of a folder of images their paths in it, otherwise row numbers from 0.
-    labels : tuple of str or None, or None
-        Class of each row, None where it is missing; None if there are no labels.
+    labels : tuple of str or None, Numbers, LabelSets, or None
+        Class, number or several labels of each row, None where they are missing; None if there are
+        no labels.
     exclude : tuple of str or None, or None
         A finer group per row whose members do not count as neighbours (families within
         superfamilies).
@@ -60,7 +62,7 @@ class Samples:
     kind: Kind
     items: Items
     ids: tuple[str, ...]
-    labels: Labels | None
+    labels: TypedLabels | None
     exclude: Labels | None
     sampled_from: int
     notes: tuple[str, ...]
@@ -69,6 +71,11 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def classes(self) -> Labels | None:
+        """The labels, where they are classes."""
+        return None if isinstance(self.labels, (Numbers, LabelSets)) else self.labels
 
     @cached_property
     def fingerprint(self) -> str:
@@ -86,7 +93,7 @@ class Samples:
             self,
             items=_rows(self.items, kept),
             ids=tuple(self.ids[row] for row in kept),
-            labels=_taken(self.labels, kept),
+            labels=_labels_taken(self.labels, kept),
             exclude=_taken(self.exclude, kept),
             groups=_taken(self.groups, kept),
         )
@@ -97,6 +104,7 @@ def read_samples(
     *,
     text_column: Columns = None,
     labels: Any = None,
+    label_type: LabelType | None = None,
     exclude: Any = None,
     groups: Any = None,
     split: str | None = None,
@@ -126,6 +134,9 @@ def read_samples(
         SCOPe's or CATH's codes, also a level of these: ``"superfamily"``,
         ``"dir.cla.txt:superfamily"``. Files with ids may label a part of the rows, and may be the
         clusters of MMseqs2; see :func:`layergeom.states.labels.row_labels`.
+    label_type : {"class", "number", "multi"}, optional
+        What the labels are: classes, real numbers, or several labels per row; inferred unless
+        given, and said in the notes (see :func:`layergeom.states.label_kinds.inferred`).
     split : str, optional
         Only these rows: a value of the column ``split`` ("test"), or a column and its value
         ("fold:3"); of a dataset with several splits the name of one.
@@ -166,11 +177,12 @@ def read_samples(
     roles = {"labels": labels, "exclude": exclude, "groups": groups}
     if isinstance(data, Samples):
         more = {"text_column": text_column, "split": split, "max_samples": max_samples}
+        more["label_type"] = label_type
         return _read_already(data, roles | more)
     table = _table(data, column_names(text_column), labels, split)
     kind, items, notes = items_of(table, text_column)
     ids, id_notes, repeated = _ids(table, items)
-    found = {role: row_labels(given, table, ids, role) for role, given in roles.items()}
+    found = {role: row_labels(given, table, ids, role, label_type) for role, given in roles.items()}
     of_labels = dict.fromkeys(note for of in found.values() for note in of.notes)  # once per file
     counts = {**table.counts, **repeated}
     for of_role in found.values():
@@ -205,6 +217,14 @@ def _rows(items: Items, rows: list[int]) -> Items:
 
 def _taken(values: Sequence[T] | None, rows: list[int]) -> tuple[T, ...] | None:
     return None if values is None else tuple(values[row] for row in rows)
+
+
+def _labels_taken(labels: TypedLabels | None, rows: list[int]) -> TypedLabels | None:
+    """Return the labels of some rows, of the kind that they are."""
+    if labels is None:
+        return None
+    kept: Any = [labels[row] for row in rows]
+    return type(labels)(kept)
 
 
 def _table(data: Any, names: tuple[str, ...], labels: Any, split: str | None) -> Table:
@@ -272,7 +292,7 @@ def _ambiguous(ids: Sequence[str], items: Items) -> list[str]:
 
 
 def _sampled(samples: Samples, asked: int | Literal["all"] | None, seed: int) -> Samples:
-    rows, note = sampled_rows(len(samples), samples.labels, asked, seed)
+    rows, note = sampled_rows(len(samples), samples.classes, asked, seed)
     if rows is None:
         return samples
     return replace(samples.take(rows), notes=(*samples.notes, note))

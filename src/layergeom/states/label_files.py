@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from layergeom.errors import InputError
-from layergeom.states.classifications import classes_at, domain_table, is_code, levels_of, listing
+from layergeom.states.classifications import (
+    classes_at,
+    domain_table,
+    is_code,
+    is_term,
+    levels_of,
+    listing,
+)
+from layergeom.states.label_kinds import LabelType
+from layergeom.states.label_values import PLAIN, says_nothing, separator_of, several
 from layergeom.states.lines import listed, read_lines, suffix
 from layergeom.states.tables import Table, read_table
 
@@ -18,14 +27,24 @@ IDS = ("id", "sid")  # columns of ids; else the first column
 
 
 class FileLabels(NamedTuple):
-    """Values for the samples in their order, None where the file has none; notes and counts."""
+    """Values for the samples in their order, None where the file has none; notes and counts.
+
+    ``codes`` says that they are levels of a classification's codes.
+    """
 
     values: Sequence[Any]
     notes: tuple[str, ...] = ()
     counts: Mapping[str, int] = {}
+    codes: bool = False
 
 
-def values_in(path: Path, column: str | None, ids: Sequence[str], role: str) -> FileLabels:
+def values_in(
+    path: Path,
+    column: str | None,
+    ids: Sequence[str],
+    role: str,
+    label_type: LabelType | None = "class",
+) -> FileLabels:
     """Read the labels of the samples with these ids from a file.
 
     Parameters
@@ -41,17 +60,21 @@ def values_in(path: Path, column: str | None, ids: Sequence[str], role: str) -> 
         Ids of the samples.
     role : str
         "labels", "exclude" or "groups", for messages.
+    label_type : {"class", "number", "multi"} or None
+        With several labels per row an id may stand in several rows, as in files of annotations;
+        None allows that where all these labels are terms of GO, EC, InterPro and the like.
 
     Raises
     ------
     InputError
-        For an unknown kind of file or column, no id in common, or an id with two labels.
+        For an unknown kind of file or column, no id in common, or an id with two labels otherwise.
     """
     if suffix(path) in LABEL_TABLES:
         found = read_table(path, lambda first: _has_header(first, column, ids))
+        codes = column is not None and column not in found.columns
         if len(found.columns) == 1:
-            return _one_column(found, column, len(ids), role)
-        return _joined(found, column, ids, role)
+            return _one_column(found, column, len(ids), role)._replace(codes=codes)
+        return _joined(found, column, ids, role, label_type)._replace(codes=codes)
     if ".txt" not in path.name.lower() and suffix(path):
         raise InputError(
             f"{path} holds no {role}; use .txt (one per line, or a list of domains), .csv or .tsv."
@@ -59,7 +82,7 @@ def values_in(path: Path, column: str | None, ids: Sequence[str], role: str) -> 
     lines = list(read_lines(path))
     domains = domain_table(lines, path.name)
     if domains is not None and column is not None:
-        return _joined(domains, column, ids, role)
+        return _joined(domains, column, ids, role, label_type)._replace(codes=True)
     if domains is not None:
         raise InputError(
             f"{path.name} is a list of classified domains; name the level of the {role}: "
@@ -74,13 +97,18 @@ def values_in(path: Path, column: str | None, ids: Sequence[str], role: str) -> 
 
 
 def _has_header(first: Sequence[str], column: str | None, ids: Sequence[str]) -> bool:
-    """Take a row as header unless it labels a sample or holds a code of a classification."""
+    """Take a row as header unless it labels a sample or holds a code, a term or a real number."""
     if column is not None and (column in first or column.isdecimal()):
         return column in first
     if len(first) == 2 and first[0] == first[1]:  # so begins a cluster, and no header
         return False
     known = {part for name in ids for part in _parts(name)}
-    return len(first) > 1 and first[0] not in known and not any(map(is_code, first))
+    return len(first) > 1 and first[0] not in known and not any(map(_is_value, first))
+
+
+def _is_value(field: str) -> bool:
+    real = "." in field and PLAIN.fullmatch(field) is not None
+    return real or is_code(field) or is_term(field)
 
 
 def _one_column(found: Table, column: str | None, n: int, role: str) -> FileLabels:
@@ -94,13 +122,15 @@ def _one_column(found: Table, column: str | None, n: int, role: str) -> FileLabe
     return FileLabels(values)
 
 
-def _joined(found: Table, column: str | None, ids: Sequence[str], role: str) -> FileLabels:
+def _joined(
+    found: Table, column: str | None, ids: Sequence[str], role: str, label_type: LabelType | None
+) -> FileLabels:
     """Labels by id; the rows of the file may stand in any order."""
     if column is None and _are_clusters(found):
         note = f"{found.source} was read as clusters: representative, then member."
         found = replace(found, columns={"id": found.columns["1"], role: found.columns["0"]})
         found = replace(found, notes=(*found.notes, note))
-    by_id = _by_id(found, *_id_and_label(found, column, role))
+    by_id = _by_id(found, *_id_and_label(found, column, role), label_type)
     keys = [next((part for part in _parts(name) if part in by_id), None) for name in ids]
     if not any(key is not None for key in keys):
         raise InputError(
@@ -145,13 +175,34 @@ def _notes(
         yield f"{len(parts):,} of {n} ids were found by a part in {source}: {listed(parts)}."
 
 
-def _by_id(found: Table, names: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
-    by_id: dict[str, Any] = {}
+def _by_id(
+    found: Table, names: Sequence[Any], values: Sequence[Any], label_type: LabelType | None
+) -> dict[str, Any]:
+    """Return the value of each id; where an id has several, a list of those of every id."""
+    by_id: dict[str, list[Any]] = {}
+    second: list[tuple[int, str]] = []
     for row, (given, value) in enumerate(zip(names, values, strict=True)):
-        name = str(given).strip()
-        if by_id.setdefault(name, value) != value:
-            raise InputError(f"{found.place(row)} gives the id {name!r} a second, other label.")
-    return by_id
+        own = by_id.setdefault(str(given).strip(), [])
+        if value not in own:
+            own.append(value)
+            second += [(row, str(given).strip())] if len(own) > 1 else []
+    if second and label_type != "multi" and not (label_type is None and _are_terms(values)):
+        row, name = second[0]
+        hint = "" if label_type == "class" else "; label_type=multi reads several per id"
+        raise InputError(f"{found.place(row)} gives the id {name!r} a second, other label{hint}.")
+    if not second:
+        return {name: own[0] for name, own in by_id.items()}
+    separator = separator_of(v for v in values if isinstance(v, str) and not says_nothing(v))
+    lists = {
+        name: [label for v in own for label in several(v, separator, found.source) or ()]
+        for name, own in by_id.items()
+    }
+    return {name: labels or None for name, labels in lists.items()}
+
+
+def _are_terms(values: Sequence[Any]) -> bool:
+    known = [value for value in values if not says_nothing(value)]
+    return all(isinstance(value, str) and is_term(value.strip()) for value in known)
 
 
 def _parts(name: str) -> list[str]:

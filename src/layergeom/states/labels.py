@@ -5,30 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
-
-import numpy as np
+from typing import Any, NamedTuple, cast
 
 from layergeom.errors import InputError, InputTypeError
 from layergeom.states.classifications import classes_at, listing
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.label_files import LABEL_FILES, values_in
+from layergeom.states.label_kinds import Labels, LabelType, TypedLabels, check_label_type, typed
 from layergeom.states.lines import suffix
 from layergeom.states.tables import Table
 
-Labels: TypeAlias = "tuple[str | None, ...]"
+LABELS = "labels"  # the one role whose values may be numbers or lists
 
 
 class RowLabels(NamedTuple):
-    """One label per row as text, None where it is missing; what was assumed, and counts."""
+    """One label per row, None where it is missing; what was assumed, and counts."""
 
-    labels: Labels | None
+    labels: Any  # TypedLabels of the role "labels", else Labels; or None
     notes: tuple[str, ...] = ()
     counts: Mapping[str, int] = {}
 
 
-def row_labels(source: Any, table: Table, ids: Sequence[str], role: str) -> RowLabels:
-    """Return one label per row as text, None where it is missing, with notes and counts.
+def row_labels(
+    source: Any,
+    table: Table,
+    ids: Sequence[str],
+    role: str,
+    label_type: LabelType | None = None,
+) -> RowLabels:
+    """Return one label per row, None where it is missing, with notes and counts.
+
+    Classes are texts; of the role "labels" they may be :class:`Numbers` or :class:`LabelSets`
+    (see :func:`layergeom.states.label_kinds.inferred`).
 
     A file of ids and labels is joined by id: its rows may stand in any order and may label a part
     of the samples. An id such as ``sp|P69905|HBA_HUMAN`` also fits by one of its parts.
@@ -45,25 +53,37 @@ def row_labels(source: Any, table: Table, ids: Sequence[str], role: str) -> RowL
         What a file of ids and labels refers to.
     role : str
         "labels", "exclude" or "groups", for messages.
+    label_type : {"class", "number", "multi"}, optional
+        What the labels are; inferred unless given, and of other roles always classes.
 
     Raises
     ------
     InputError
         For an unknown column or file, a length other than the number of rows (both are named), a
-        file that labels none of the rows, an id with two labels, or real numbers.
+        file that labels none of the rows, an id with two labels (but see
+        :func:`layergeom.states.label_files.values_in`), or values that are not of the kind.
 
     Notes
     -----
     Of a split's rows, values given one by one may be those of the whole data or of the split.
     """
+    check_label_type(label_type)
+    asked = label_type if role == LABELS else "class"
     if source is None:
+        if label_type is not None and role == LABELS:
+            raise InputError(
+                f"label_type={label_type} says what labels are, but there are none; give labels=… "
+                "(--labels)."
+            )
         return RowLabels(None)
     if isinstance(source, (str, int, Path)) and not isinstance(source, bool):
-        return _named(source, table, ids, role)
-    return _counted(_per_row(_sequence(source, role), table, role), (), {}, role)
+        return _named(source, table, ids, role, asked)
+    return _counted(_sequence(source, role), table, role, asked)
 
 
-def labels_of_rows(source: Any, ids: Sequence[str], role: str) -> RowLabels:
+def labels_of_rows(
+    source: Any, ids: Sequence[str], role: str, label_type: LabelType | None = None
+) -> RowLabels:
     """Return one label per row of hidden states, from a file or a sequence.
 
     Raises
@@ -71,19 +91,25 @@ def labels_of_rows(source: Any, ids: Sequence[str], role: str) -> RowLabels:
     InputError
         As :func:`row_labels`.
     """
-    return row_labels(source, Table("the hidden states", {}, len(ids)), ids, role)
+    return row_labels(source, Table("the hidden states", {}, len(ids)), ids, role, label_type)
 
 
 def with_labels(
-    hidden: HiddenStates, labels: Any, exclude: Any, groups: Any
-) -> tuple[HiddenStates, tuple[Labels | None, Labels | None]]:
-    """Join classes, excluded groups and groups to hidden states.
+    hidden: HiddenStates,
+    labels: Any,
+    exclude: Any,
+    groups: Any,
+    label_type: LabelType | None = None,
+) -> tuple[HiddenStates, tuple[TypedLabels | None, Labels | None]]:
+    """Join labels, excluded groups and groups to hidden states.
 
     Parameters
     ----------
     hidden : HiddenStates
     labels, exclude, groups : object
         As ``source`` of :func:`labels_of_rows`; groups replace those that the states know.
+    label_type : optional
+        As of :func:`row_labels`.
 
     Returns
     -------
@@ -98,7 +124,7 @@ def with_labels(
         As :func:`row_labels`.
     """
     classes, kin, clusters = (
-        labels_of_rows(source, hidden.ids, role)
+        labels_of_rows(source, hidden.ids, role, label_type)
         for source, role in ((labels, "labels"), (exclude, "exclude"), (groups, "groups"))
     )
     joined = replace(
@@ -126,15 +152,22 @@ def whole_groups(groups: Labels | None) -> tuple[str, ...] | None:
     return tuple(f"{own} {row}" if name is None else name for row, name in enumerate(groups))
 
 
-def _named(source: str | int | Path, table: Table, ids: Sequence[str], role: str) -> RowLabels:
+def _named(
+    source: str | int | Path,
+    table: Table,
+    ids: Sequence[str],
+    role: str,
+    asked: LabelType | None,
+) -> RowLabels:
     name = str(source)
     if not isinstance(source, Path) and (column := _column(table, name)) is not None:
-        return _counted(_per_row(column, table, role), (), {}, role)
+        codes = name not in table.columns  # levels such as CATH's 1.10 are no real numbers
+        return _counted(column, table, role, (asked or "class") if codes else asked)
     path, wanted = path_and_column(name)
     if path.is_file():
-        found = values_in(path, wanted, ids, role)
-        labels = _per_row(found.values, table, role, path.name)
-        return _counted(labels, found.notes, found.counts, role)
+        found = values_in(path, wanted, ids, role, asked)
+        kind = (asked or "class") if found.codes else asked
+        return _counted(found.values, table, role, kind, found.notes, found.counts, path.name)
     if suffix(path) in LABEL_FILES or isinstance(source, Path):
         raise InputError(f"There is no file {path} for {role}; check the name and the folder.")
     raise InputError(
@@ -162,12 +195,19 @@ def path_and_column(name: str) -> tuple[Path, str | None]:
 
 
 def _counted(
-    labels: Labels, notes: tuple[str, ...], counts: Mapping[str, int], role: str
+    values: Sequence[Any],
+    table: Table,
+    role: str,
+    asked: LabelType | None,
+    notes: tuple[str, ...] = (),
+    counts: Mapping[str, int] | None = None,
+    source: str = "",
 ) -> RowLabels:
-    missing = labels.count(None)
+    labels, told = _per_row(values, table, role, asked, source)
+    missing = cast("tuple[object, ...]", labels).count(None)
     if role == "groups" and missing:
-        notes += (f"{missing:,} of {len(labels):,} rows have no group: each stands for itself.",)
-    return RowLabels(labels, notes, {f"{role}_missing": missing, **counts})
+        told += (f"{missing:,} of {len(labels):,} rows have no group: each stands for itself.",)
+    return RowLabels(labels, notes + told, {f"{role}_missing": missing, **(counts or {})})
 
 
 def _sequence(source: Any, role: str) -> Sequence[Any]:
@@ -185,7 +225,9 @@ def _sequence(source: Any, role: str) -> Sequence[Any]:
     return list(source)
 
 
-def _per_row(values: Sequence[Any], table: Table, role: str, source: str = "") -> Labels:
+def _per_row(
+    values: Sequence[Any], table: Table, role: str, asked: LabelType | None, source: str
+) -> tuple[TypedLabels, tuple[str, ...]]:
     if table.rows is not None and len(values) == table.whole:
         values = [values[row] for row in table.rows]
     place = f"{role} ({source})" if source else role
@@ -193,24 +235,4 @@ def _per_row(values: Sequence[Any], table: Table, role: str, source: str = "") -
         raise InputError(
             f"{place} have length {len(values)} but there are {table.n} rows in {table.source}."
         )
-    return tuple(_text(value, place) for value in values)
-
-
-def _text(value: Any, place: str) -> str | None:
-    """Return a label as text, whole numbers without a fraction; None, NaN and "" as None."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or value == "" or value != value:
-        return None
-    if isinstance(value, float):
-        if value % 1 != 0:
-            raise InputError(
-                f"{place} hold the real number {value!r}; convert them to texts if each value is a "
-                "class of its own."
-            )
-        value = int(value)
-    if not isinstance(value, (str, int)):
-        raise InputTypeError(
-            f"{place} hold a {type(value).__name__}; texts or whole numbers are needed."
-        )
-    return str(value)
+    return typed(values, place, asked)

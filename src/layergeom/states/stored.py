@@ -21,6 +21,7 @@ from layergeom.states.stored_files import (
     natural,
     object_layers,
 )
+from layergeom.states.stored_sequences import extracted_sequences
 from layergeom.states.tensorfile import AnyArray
 
 
@@ -34,12 +35,14 @@ def stored_states(
     source : object
         A mapping from layer name to array (n, D); a list of arrays; one array (n, D) or (layers,
         n, D); a file ``.npy``, ``.npz``, ``.safetensors``, ``.pt``, ``.pth``, ``.h5``, ``.hdf5``
-        or ``.zarr``; a folder of such files, one per layer; the folder of a store that
-        extraction wrote; or HiddenStates, which are returned.
+        or ``.zarr``; a folder of such files, one per layer; a folder of ``esm-extract``, with one
+        ``.pt`` per sequence; the folder of a store that extraction wrote; or HiddenStates, which
+        are returned.
     store : Store, optional
         Where results about these states may be kept.
     ids : sequence, optional
-        One per row of arrays; by default row numbers from 0. Extracted states have their own.
+        One per row of arrays; by default row numbers from 0, of ``esm-extract`` its labels.
+        Extracted states have their own.
 
     Returns
     -------
@@ -77,6 +80,10 @@ def stored_states(
         path = Path(source)
         if (path / MANIFEST).is_file():
             return _extracted(path)
+        found = extracted_sequences(path) if path.is_dir() else None
+        if found is not None:
+            origin = {"source": path.name, "warnings": (found.note,)}
+            return _assembled(found.layers, store, found.labels if ids is None else ids, origin)
         layers, warnings = _from_path(path)
         return _assembled(layers, store, ids, {"source": path.name, "warnings": warnings})
     return _assembled(object_layers(source, "layer_0"), store, ids, {"source": "arrays"})

@@ -45,7 +45,7 @@ def file_layers(path: Path) -> list[StoredLayer]:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise InputError(f"{path} is of no known kind; states are read from {', '.join(READERS)}.")
-    with _readable(path):
+    with readable(path):
         layers = reader(path)
     if not layers:
         raise InputError(f"{path} holds no arrays.")
@@ -53,7 +53,7 @@ def file_layers(path: Path) -> list[StoredLayer]:
 
 
 @contextlib.contextmanager
-def _readable(path: Path) -> Iterator[None]:
+def readable(path: Path) -> Iterator[None]:
     """Turn whatever a format's own library raises into one sentence about the file.
 
     The libraries promise no common error: a mutated file reaches zlib, struct, the parser of
@@ -112,7 +112,7 @@ def _npy(path: Path) -> list[StoredLayer]:
 
 def _mapped(path: Path) -> AnyArray:
     """Return the memory map of a .npy file; numpy refuses shapes beyond the file, and objects."""
-    with _readable(path):
+    with readable(path):
         array: AnyArray = np.lib.format.open_memmap(path, mode="r")
     return array
 
@@ -125,7 +125,7 @@ def npz_arrays(path: Path) -> list[StoredLayer]:
     InputError
         As :func:`file_layers`.
     """
-    with _readable(path), zipfile.ZipFile(path) as archive:
+    with readable(path), zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         _check_sizes(members, path)
         if len({m.filename for m in members}) < len(members):
@@ -191,7 +191,7 @@ def _npy_header(file: IO[bytes], place: str) -> tuple[tuple[int, ...], np.dtype[
 
 
 def _member(path: Path, name: str) -> AnyArray:
-    with _readable(path), zipfile.ZipFile(path) as archive, archive.open(name) as file:
+    with readable(path), zipfile.ZipFile(path) as archive, archive.open(name) as file:
         array: AnyArray = np.lib.format.read_array(file, allow_pickle=False)
     return array
 
@@ -207,20 +207,31 @@ def _safetensors(path: Path) -> list[StoredLayer]:
 
 
 def _torch(path: Path) -> list[StoredLayer]:
-    import torch
-
-    _check_pickle(path)
-    if zipfile.is_zipfile(path):
-        held = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    else:
-        with _bytes_of(path) as raw:  # which reads no more than there is, whatever a length says
-            held = torch.load(raw, map_location="cpu", weights_only=True)
+    held = torch_object(path)
     _check_tensors(held, path)
     layers = object_layers(held, path.stem)
     size = path.stat().st_size
     for layer in layers:  # a stride of 0 repeats one stored number without end
-        _check_claim(f"{path}, {layer.name!r}", layer.shape, size)
+        check_claim(f"{path}, {layer.name!r}", layer.shape, size)
     return layers
+
+
+def torch_object(path: Path) -> Any:
+    """Return what ``torch.save`` wrote, tensors still on disk; no code in it is run.
+
+    Raises
+    ------
+    InputError
+        For a file that is damaged or could fill the memory; PyTorch's own errors for one that
+        holds more than tensors, numbers and texts.
+    """
+    import torch
+
+    _check_pickle(path)
+    if zipfile.is_zipfile(path):
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    with _bytes_of(path) as raw:  # which reads no more than there is, whatever a length says
+        return torch.load(raw, map_location="cpu", weights_only=True)
 
 
 @contextlib.contextmanager
@@ -257,7 +268,7 @@ def _check_tensors(held: Any, path: Path) -> None:
             )
 
 
-def _check_claim(place: str, shape: tuple[int, ...], stored: int) -> None:
+def check_claim(place: str, shape: tuple[int, ...], stored: int) -> None:
     """Refuse an array whose entries, at a byte each, could not come from the bytes stored."""
     if math.prod(shape) > max(FREE_EXPANSION, MAX_EXPANSION * stored):
         raise InputError(
@@ -314,8 +325,8 @@ def _hdf5(path: Path) -> list[StoredLayer]:
         place, found[name] = f"{path}, {name!r}", tuple(item.shape or ())
         if item.external or item.is_virtual:
             raise InputError(f"{place} lies in another file; store the numbers themselves.")
-        _check_claim(place, found[name], size)
-        _check_claim(f"{place}, a chunk", item.chunks or (), size)
+        check_claim(place, found[name], size)
+        check_claim(f"{place}, a chunk", item.chunks or (), size)
 
     with h5py.File(path, "r") as file:
         file.visititems(note)
@@ -325,7 +336,7 @@ def _hdf5(path: Path) -> list[StoredLayer]:
 def _hdf5_array(path: Path, name: str) -> Any:
     import h5py
 
-    with _readable(path), h5py.File(path, "r") as file:
+    with readable(path), h5py.File(path, "r") as file:
         return file[name][()]
 
 
@@ -341,8 +352,8 @@ def _zarr(path: Path) -> list[StoredLayer]:
     arrays = dict(root.arrays()) if hasattr(root, "arrays") else {"": root}
     for name, array in arrays.items():
         place = f"{path}, {name!r}" if name else str(path)
-        _check_claim(place, tuple(array.shape), stored)
-        _check_claim(f"{place}, a chunk", tuple(array.chunks), stored)
+        check_claim(place, tuple(array.shape), stored)
+        check_claim(f"{place}, a chunk", tuple(array.chunks), stored)
     if "" in arrays:
         return slices(path.stem, tuple(root.shape), partial(_zarr_array, path, root))
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
@@ -357,7 +368,7 @@ def _check_codecs(path: Path, files: Iterable[Path]) -> None:
 
 
 def _zarr_array(path: Path, array: Any) -> AnyArray:
-    with _readable(path):
+    with readable(path):
         return np.asarray(array[...])
 
 

@@ -150,6 +150,11 @@ class CheckpointRun:
         )
 
 
+def measure_checkpoint(run: CheckpointRun, checkpoint: Checkpoint, left: int) -> None:
+    """Measure one checkpoint, for a run that finds it afterwards: what a worker does."""
+    run.measured(checkpoint, left, None)
+
+
 def rows_kept(samples: Samples, hidden: HiddenStates) -> Samples:
     """Return the samples that became rows of ``hidden``, in their order."""
     return samples if hidden.rows is None else samples.take(hidden.rows)

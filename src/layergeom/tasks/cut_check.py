@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ import numpy as np
 from layergeom.states.anatomy import call, device_of
 from layergeom.states.batches import padded, planned
 from layergeom.states.feeds import feeds
+from layergeom.states.forward import pass_plan
 from layergeom.states.hooks import tapped, tensor_of, untouched
 from layergeom.states.inputs import Samples
 from layergeom.states.models import LoadedModel
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
     import torch
 
 ROWS = 16  # rows that are compared
+TIMED = 256  # rows that are timed at most
+TOKENS = 8192  # that they have at most
 LONGEST = 64  # tokens of a made-up row at most
-REPEATS = 5  # timings of which the median is taken
+REPEATS = 7  # timings of which the median is taken
 
 
 def rows_of(loaded: LoadedModel, samples: Samples) -> Sequences:
@@ -62,17 +67,17 @@ def difference(full: LoadedModel, cut: LoadedModel, blocks: int, rows: Sequences
     blocks : int
         Where it was cut.
     rows : Sequences
-        Fed one by one.
+        The longest 16 are fed, one by one.
 
     Returns
     -------
     float
-        Over all rows, tokens and features, relative to the largest absolute state; the full
+        Over these rows, all tokens and features, relative to the largest absolute state; the full
         network's final norm, where it has one, is applied to the raw states of block ``blocks``.
         inf where shapes differ.
     """
     gap = largest = 0.0
-    for row in planned(rows, budget=1, batch_size=1):
+    for row in planned(rows, budget=1, batch_size=1)[:ROWS]:
         batch = padded(rows, row, pad=0)
         wanted = _layer(full, blocks, batch.ids, batch.attention).double()
         given = _output(cut, batch.ids, batch.attention).double()
@@ -108,20 +113,69 @@ def _call(loaded: LoadedModel, ids: torch.Tensor, mask: torch.Tensor) -> Any:
     return call(loaded.module, ids.to(device), mask.to(device))
 
 
-def throughput(full: LoadedModel, cut: LoadedModel, rows: Sequences) -> tuple[float, float]:
-    """Return the tokens (of images: patches) per second of both networks on one batch.
+@dataclass(frozen=True)
+class Speed:
+    """How fast two networks read the same rows: forward passes alone, no tokenizing.
+
+    Attributes
+    ----------
+    rows, tokens : (float, float)
+        Per second, before and after (of images, tokens are patches).
+    times : float
+        Median of the paired ratios.
+    spread : (float, float)
+        Smallest and largest of them.
+    timed : int
+        Rows that were read each time.
+    """
+
+    rows: tuple[float, float]
+    tokens: tuple[float, float]
+    times: float
+    spread: tuple[float, float]
+    timed: int
+
+
+def speed(
+    full: LoadedModel,
+    cut: LoadedModel,
+    rows: Sequences,
+    clock: Callable[[], float] = perf_counter,
+) -> Speed:
+    """Time both networks on the same batches, as extraction makes them.
 
     Notes
     -----
-    Medians of five timings, taken in turn, after one call each that is not timed. What else the
-    machine does enters.
+    Medians of seven timings, in turn, each pair in the other order than the one before, after one
+    pass each that is not timed. Rows beyond 8,192 tokens are not read. What else the machine does
+    enters both, but by a ``clock`` of the processor's own time.
     """
-    batch = padded(rows, np.arange(len(rows.ids)), pad=0)
+    read, tokens = _within_tokens(rows)
+    plan = pass_plan(full, None)
+    parts = [part[part < read] for part in planned(rows, **plan)]
+    batches = [padded(rows, part, pad=0) for part in parts if len(part)]
     seconds: dict[str, list[float]] = {"full": [], "cut": []}
-    for _ in range(REPEATS + 1):
-        for name, loaded in (("full", full), ("cut", cut)):
-            start = perf_counter()
-            float(_output(loaded, batch.ids, batch.attention).sum())  # waits for an accelerator
-            seconds[name].append(perf_counter() - start)
-    tokens = int(batch.attention.sum())
-    return tokens / median(seconds["full"][1:]), tokens / median(seconds["cut"][1:])
+    pair = [("full", full), ("cut", cut)]
+    for turn in range(REPEATS + 1):
+        for name, loaded in pair if turn % 2 else pair[::-1]:
+            start = clock()
+            for batch in batches:
+                # the sum waits for an accelerator
+                float(_output(loaded, batch.ids, batch.attention).sum())
+            seconds[name].append(clock() - start)
+    before, after = seconds["full"][1:], seconds["cut"][1:]
+    ratios = sorted(slow / fast for slow, fast in zip(before, after, strict=True))
+    return Speed(
+        rows=(read / median(before), read / median(after)),
+        tokens=(tokens / median(before), tokens / median(after)),
+        times=median(ratios),
+        spread=(ratios[0], ratios[-1]),
+        timed=read,
+    )
+
+
+def _within_tokens(rows: Sequences) -> tuple[int, int]:
+    """Return how many of the first rows are timed, at least one, and their tokens."""
+    ends = np.cumsum([len(mask) for mask in rows.counted])
+    read = max(1, int(np.searchsorted(ends, TOKENS, side="right")))
+    return read, int(ends[read - 1])

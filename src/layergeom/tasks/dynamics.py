@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,9 +22,19 @@ from layergeom.profiles import Curve, Profile
 from layergeom.reading.claims_training import layer_means, layers_along
 from layergeom.states.checkpoints import Axis, Checkpoint, checkpoints
 from layergeom.states.inputs import Samples
-from layergeom.tasks.checkpoint_run import CheckpointRun, Keep, what_to_keep, workplace
+from layergeom.tasks.checkpoint_run import (
+    CheckpointRun,
+    Keep,
+    measure_checkpoint,
+    what_to_keep,
+    workplace,
+)
 from layergeom.tasks.kept import Kept
 from layergeom.tasks.turning_point import TurningPoint, maximum, turning_point
+from layergeom.workers import Workers, shared_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Dynamics", "Keep", "TrainingMap", "dynamics"]
 
@@ -99,10 +109,28 @@ class Dynamics:
         """Every quantity that all profiles hold, over checkpoint and layer, by its name.
 
         ``dimension``, ``anisotropy``, ``label_overlap`` (with labels) and the other curves of a
-        profile, and ``overlap_to_final``.
+        profile, and ``overlap_to_final`` where it is known.
         """
         names = [n for n in self.profiles[0].curves if all(n in p.curves for p in self.profiles)]
-        return {name: self._map(name) for name in names} | {"overlap_to_final": self._to_final()}
+        known = np.isfinite(self.overlap_to_final).any()
+        final = {"overlap_to_final": self._to_final()} if known else {}
+        return {name: self._map(name) for name in names} | final
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return every map as a pandas DataFrame, indexed by checkpoint and layer.
+
+        Columns: ``step``, and each quantity with its ``_error``.
+        """
+        import pandas as pd
+
+        layers = self.profiles[0].layers
+        index = pd.MultiIndex.from_product(
+            [self.checkpoints, layers], names=["checkpoint", "layer"]
+        )
+        columns = {"step": np.repeat(self.steps, len(layers))}
+        for name, found in self.maps.items():
+            columns |= {name: found.values.ravel(), f"{name}_error": found.errors.ravel()}
+        return pd.DataFrame(columns, index=index)
 
     def _map(self, name: str) -> TrainingMap:
         curves = [profile.curves[name] for profile in self.profiles]
@@ -132,6 +160,7 @@ def dynamics(
     folder: Path | None = None,
     keep: Keep = "auto",
     progress: Progress | None = None,
+    workers: Workers | None = None,
     **extraction: Any,
 ) -> Dynamics:
     """Profile the checkpoints of a training run on the same samples, one model at a time.
@@ -160,6 +189,8 @@ def dynamics(
         the run is removed.
     progress : callable(done, total, what), optional
         Called as each checkpoint advances.
+    workers : Workers, optional
+        Each takes one checkpoint after the other; ``folder`` must be one that all of them see.
     **extraction
         Settings of :func:`layergeom.states.extract.extract`.
 
@@ -188,14 +219,26 @@ def dynamics(
     of_rows = {name: extraction[name] for name in ("pool", "max_tokens") if name in extraction}
     check_samples(len(samples), settings, **of_rows)
     found, notes = _found(model, revisions, axis, max_checkpoints)
+    folder = folder if workers is None else shared_folder(folder)
     with workplace(folder) as place:
         run = CheckpointRun(samples, settings, place, what_to_keep(keep, model, folder), extraction)
         measured: list[Kept] = []
+        if workers is not None:
+            pieces = [(run, checkpoint, len(found)) for checkpoint in found]
+            workers.each(measure_checkpoint, pieces, _checkpoint_named, _counted(progress))
         for done, checkpoint in enumerate(found):
             report = _named(progress, checkpoint, done, len(found))
             measured.append(run.measured(checkpoint, len(found) - done, report))
             _same_layers(measured[0].profile, measured[-1].profile, checkpoint)
         return _assembled(found, measured, settings, axis, notes)
+
+
+def _checkpoint_named(_run: CheckpointRun, checkpoint: Checkpoint, _left: int) -> str:
+    return f"checkpoint {checkpoint.name}"
+
+
+def _counted(progress: Progress | None) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, of: progress(done, of, "checkpoints")
 
 
 def _found(

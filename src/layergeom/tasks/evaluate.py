@@ -5,50 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from layergeom.arrays import FloatArray, IntArray, count
+from layergeom.arrays import FloatArray
 from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.measure import Progress
 from layergeom.states.hidden import HiddenStates
-from layergeom.tasks.evaluated_rows import EvaluatedRows, Splits, evaluated_rows
+from layergeom.states.label_kinds import LabelType
+from layergeom.tasks.evaluated_rows import EvaluatedRows, evaluated_rows
 from layergeom.tasks.evaluated_states import Reading, RowFacts, evaluated_states
-from layergeom.tasks.linear_probe import STRENGTHS, probed
-from layergeom.tasks.neighbor_votes import (
-    chance_of_a_row,
-    memberships,
-    right_shares,
-    right_votes,
-)
+from layergeom.tasks.evaluation_settings import METRICS as METRICS
+from layergeom.tasks.evaluation_settings import EvaluationSettings, Metric
 from layergeom.tasks.scores import Regret, Score, regret, score_of
+from layergeom.tasks.scoring import Scoring, scoring_of
 from layergeom.version import VERSION
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Metric: TypeAlias = Literal["knn", "linear_probe", "retrieval"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
 UNBALANCED = 1.5  # largest class over smallest: from here on macro scores are shown
-
-
-@dataclass(frozen=True)
-class EvaluationSettings:
-    """What scores are made with: metrics, neighbours, folds and the seed of the folds."""
-
-    metrics: tuple[Metric, ...] = METRICS
-    k: int = 10
-    folds: int = 5
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not self.metrics or set(self.metrics) - set(METRICS):
-            raise InputError(
-                f"metrics must be among {', '.join(METRICS)} but are {', '.join(self.metrics)!r}."
-            )
-        for name, low in (("k", 1), ("folds", 2), ("seed", 0)):
-            object.__setattr__(self, name, count(getattr(self, name), name, low))
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +37,8 @@ class Evaluation:
     layers : tuple of str
         From the input to the output.
     scores : mapping of str to Score
-        By metric.
+        By metric; of numbers and of several labels per row by metric and measure, such as
+        ``knn_r2``, ``knn_spearman``, ``knn_f1``, ``knn_jaccard``.
     regrets : tuple of Regret
         Of every choice by every metric.
     choices : mapping of str to str
@@ -73,6 +51,8 @@ class Evaluation:
         What was left out, assumed or not finished.
     provenance : mapping
         States, settings, versions.
+    label_type : {"class", "number", "multi"}
+        What the labels are.
     """
 
     layers: tuple[str, ...]
@@ -83,14 +63,18 @@ class Evaluation:
     errors_of: str
     warnings: tuple[str, ...]
     provenance: Mapping[str, Any]
+    label_type: LabelType = "class"
 
     @property
     def unbalanced(self) -> bool:
         """Whether the largest class has half as many rows again as the smallest, or more."""
+        if self.label_type != "class":
+            return False
         return self.counts["largest_class"] >= UNBALANCED * self.counts["smallest_class"]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one dict per layer: every score with its ``_error``, and its macro form."""
+        """Return one dict per layer: every score with its ``_error``, of classes its macro form."""
+        of_classes = self.label_type == "class"
         return [
             {"layer": layer}
             | {
@@ -102,6 +86,7 @@ class Evaluation:
                     ("_macro", score.macro),
                     ("_macro_error", score.macro_errors),
                 )
+                if of_classes or not suffix.startswith("_macro")
             }
             for at, layer in enumerate(self.layers)
         ]
@@ -115,6 +100,7 @@ class Evaluation:
             "chance": {name: score.chance for name, score in self.scores.items()},
             "counts": dict(self.counts),
             "errors_of": self.errors_of,
+            "label_type": self.label_type,
             "warnings": list(self.warnings),
             "provenance": dict(self.provenance),
         }
@@ -131,6 +117,7 @@ def evaluate(
     data: Any = None,
     *,
     labels: Any,
+    label_type: LabelType | None = None,
     groups: Any = None,
     exclude: Any = None,
     split: Any = None,
@@ -155,7 +142,10 @@ def evaluate(
     data : path, list or dataset, optional
         What the model is run on.
     labels : column, file, "file:column" or sequence
-        Class of each row; of a run's folder a file (joined by id) or a sequence.
+        Class, number or several labels of each row; of a run's folder a file (joined by id) or a
+        sequence.
+    label_type : {"class", "number", "multi"}, optional
+        What the labels are; inferred unless given, and then said in the warnings.
     groups : the same, optional
         Rows that no split may cut, that are no neighbours of each other and whose errors go
         together (cluster, document). By default those that the states know, of single tokens
@@ -167,9 +157,12 @@ def evaluate(
     metrics : sequence of {"knn", "linear_probe", "retrieval"}
         kNN: vote of the k nearest rows. Linear probe: logistic regression in ``folds`` folds.
         Retrieval: whether the nearest admissible row has the class (Valeriani et al. 2023,
-        remote homology).
+        remote homology). Of numbers, R² and Spearman's ρ of kNN and ridge regression
+        (:class:`layergeom.tasks.number_scores.NumberScores`); of several labels per row, micro F1
+        and Jaccard indices (:class:`layergeom.tasks.set_scores.SetScores`).
     k, folds : int
-        Of kNN and of the linear probe; classes with fewer rows than folds are left out.
+        Of kNN and of the linear probe; classes, or single ones of several labels, with fewer rows
+        than folds are left out.
     seed : int
         Of the folds.
     layer : str, optional
@@ -187,14 +180,15 @@ def evaluate(
     InputError
         For an unknown metric or layer, or labels, groups or a split that do not fit the rows.
     DegenerateError
-        If fewer than two classes can be scored, or no layer.
+        If fewer than two classes, labels or numbers can be scored, or no layer.
 
     Notes
     -----
     All scores are of the same rows, and neighbours are looked for among the rows that have a class
     only. Errors are over rows, or over groups; the fitted probes and the set of neighbours count
-    as given. The regret picks the best layer on the rows it is scored on, which makes it too large
-    on average. Cost: two searches per layer, one of them the profile's own, and 5 · ``folds`` fits.
+    as given (but for ``knn_r2`` and ``knn_jaccard``, where rows speak as neighbours too). The
+    regret picks the best layer on the rows it is scored on, which makes it too large on average.
+    Cost: two searches per layer, one of them the profile's own, and 5 · ``folds`` fits.
 
     When it misleads: many near-copies across the classes' rows raise all scores; give groups.
     """
@@ -203,81 +197,60 @@ def evaluate(
         model,
         data,
         RowFacts(labels, groups, exclude, split),
-        Reading(text_column, max_samples, seed),
+        Reading(text_column, max_samples, seed, label_type),
         folder,
         options,
         progress,
     )
     hidden = found.states
     given = evaluated_rows(hidden.n, *found.facts, inputs=hidden.inputs, folds=settings.folds)
+    scoring = scoring_of(given.target)
     choices, told = found.choices(layer, progress)
-    right, more = _right(hidden, given, settings, progress)
+    added, more = _added(hidden, given, settings, scoring, progress)
     warnings = (*hidden.warnings, *given.warnings, *told, *more)
-    return _evaluation(hidden, given, settings, choices, right, warnings)
+    return _evaluation(hidden, given, settings, scoring, choices, added, warnings)
 
 
-def _right(
+def _added(
     hidden: HiddenStates,
     given: EvaluatedRows,
     settings: EvaluationSettings,
+    scoring: Scoring,
     progress: Progress | None,
-) -> tuple[dict[Metric, FloatArray], tuple[str, ...]]:
-    """Return what comes out right, (L, s) by metric; a layer that has no score is nan."""
-    right = {
-        name: np.full((len(hidden.layers), len(given.scored)), np.nan) for name in settings.metrics
-    }
+) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
+    """Return what rows add to the scores, (L, s) by score; a layer that has no score is nan."""
+    names = scoring.names(settings)
+    added = {name: np.full((len(hidden.layers), len(given.scored)), np.nan) for name in names}
     splits = given.splits(settings.folds, settings.seed)
     told: list[str] = []
     for at, layer in enumerate(hidden.layers):
         try:
-            found, more = _right_at(hidden, layer, given, settings, splits)
+            found, more = scoring.at(hidden, layer, given, settings, splits)
             told.extend(f"{layer}: {line}" for line in more)
         except StoreError:
             raise
         except (InputError, DegenerateError) as error:
             told.append(f"{layer} has no scores: {error}")
             continue
-        for name, row in found.items():
-            right[name][at] = row
+        for name in names:
+            added[name][at] = found[name]
         if progress is not None:
             progress(at + 1, len(hidden.layers), "layers evaluated")
-    return right, tuple(told)
-
-
-def _right_at(
-    hidden: HiddenStates,
-    layer: str,
-    given: EvaluatedRows,
-    settings: EvaluationSettings,
-    splits: Splits,
-) -> tuple[dict[Metric, FloatArray], tuple[str, ...]]:
-    found: dict[Metric, FloatArray] = {}
-    told: tuple[str, ...] = ()
-    X = hidden[layer]
-    if {"knn", "retrieval"} & set(settings.metrics):
-        nearest, several = memberships(hidden, layer, X, given, settings.k)
-        found = {"knn": right_votes(several, given), "retrieval": right_shares(nearest, given)}
-    if "linear_probe" in settings.metrics:
-        found["linear_probe"], told = probed(X[given.rows], given, splits, settings.seed)
-    return {name: found[name] for name in settings.metrics}, told
+    return added, tuple(told)
 
 
 def _evaluation(
     hidden: HiddenStates,
     given: EvaluatedRows,
     settings: EvaluationSettings,
+    scoring: Scoring,
     choices: Mapping[str, str],
-    right: Mapping[Metric, FloatArray],
+    added: Mapping[str, FloatArray],
     warnings: tuple[str, ...],
 ) -> Evaluation:
-    codes, clusters = given.codes[given.scored], given.clusters
-    sizes = np.bincount(codes)
-    most = float(sizes.max() / len(codes))
-    scores: dict[str, Score] = {
-        name: score_of(
-            name, row, codes, clusters, chance_of_a_row(given) if name == "retrieval" else most
-        )
-        for name, row in right.items()
+    chances, classes, clusters = scoring.chances(given), scoring.classes(given), given.clusters
+    scores = {
+        name: score_of(name, rows, classes, clusters, chances[name]) for name, rows in added.items()
     }
     if not any(np.isfinite(score.values).any() for score in scores.values()):
         raise DegenerateError(f"no layer can be scored: {'; '.join(warnings)}")
@@ -290,21 +263,19 @@ def _evaluation(
             for choice, layer in choices.items()
         ),
         choices=choices,
-        counts=_counts(given, sizes),
+        counts=_counts(given, scoring),
         errors_of=_errors_of(given),
         warnings=warnings,
-        provenance=_provenance(hidden, given, settings),
+        provenance=_provenance(hidden, given, settings, scoring),
+        label_type=scoring.label_type,
     )
 
 
-def _counts(given: EvaluatedRows, sizes: IntArray) -> dict[str, int]:
-    there = sizes[sizes > 0]
+def _counts(given: EvaluatedRows, scoring: Scoring) -> dict[str, int]:
     return {
         "rows": len(given.scored),
         "rows_of_states": given.total,
-        "classes": len(there),
-        "largest_class": int(there.max()),
-        "smallest_class": int(there.min()),
+        **scoring.counts(given),
         "groups": len(np.unique(given.clusters)),
         **given.counts,
     }
@@ -317,13 +288,13 @@ def _errors_of(given: EvaluatedRows) -> str:
 
 
 def _provenance(
-    hidden: HiddenStates, given: EvaluatedRows, settings: EvaluationSettings
+    hidden: HiddenStates, given: EvaluatedRows, settings: EvaluationSettings, scoring: Scoring
 ) -> dict[str, Any]:
     import sklearn
 
     return {
         "states": dict(hidden.provenance) | {"key": hidden.key},
-        "settings": asdict(settings) | {"split": given.train is not None, "C": STRENGTHS},
+        "settings": asdict(settings) | {"split": given.train is not None, **scoring.chosen},
         "versions": {
             "layergeom": VERSION,
             "numpy": np.__version__,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,21 +12,24 @@ from layergeom import arrays
 from layergeom.arrays import BoolArray, IntArray
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry.groups import own_where_missing
+from layergeom.tasks.targets import ClassTarget, NumberTarget, SetTarget, Target, target_of
 
 TRAIN, TEST, NEITHER = 1, 0, -1
+MOST_LABELS = 1_000  # of several per row; the others are left out
+FEWEST = 5  # rows, or groups, from which numbers or several labels are predicted
 Splits = Sequence[tuple[IntArray, IntArray]]
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedRows:
-    """The m rows that have a class, in the order of the states.
+    """The m rows that have a label, in the order of the states.
 
     Attributes
     ----------
     rows : ndarray, shape (m,)
         Their places among the states.
     codes : ndarray, shape (m,)
-        Class of each, from 0.
+        Class of each, from 0; 0 for all where labels are no classes.
     apart : ndarray, shape (m,), or None
         Excluded classes: rows of one are no neighbours of each other; -1 stands for itself.
     groups : ndarray, shape (m,), or None
@@ -40,6 +43,8 @@ class EvaluatedRows:
         What was left out, and what was assumed.
     counts : mapping of str to int
         The same in numbers.
+    target : Target
+        What is read off the rows, where they are no classes.
     """
 
     rows: IntArray
@@ -50,6 +55,7 @@ class EvaluatedRows:
     total: int
     warnings: tuple[str, ...]
     counts: Mapping[str, int]
+    target: Target = field(default_factory=ClassTarget)
 
     @property
     def scored(self) -> IntArray:
@@ -64,6 +70,11 @@ class EvaluatedRows:
         return np.unique(own_where_missing(self.groups)[self.scored], return_inverse=True)[
             1
         ].reshape(-1)
+
+    @cached_property
+    def strata(self) -> IntArray:
+        """Of what every fold gets equal shares: classes, tenths of the numbers, or rows: (m,)."""
+        return self.target.strata(self.codes)
 
     @cached_property
     def siblings(self) -> IntArray | None:
@@ -93,12 +104,13 @@ class EvaluatedRows:
             train=None if self.train is None else self.train[keep],
             warnings=(*self.warnings, f"{int((~keep).sum())} rows are left out: {warning}."),
             counts={**self.counts, name: int((~keep).sum())},
+            target=self.target.only(keep),
         )
 
     def splits(self, folds: int, seed: int, among: IntArray | None = None) -> Splits:
         """Return (rows to learn from, rows to score) of each fold, as places among the rows.
 
-        The user's own split where there is one; else folds with equal shares of the classes that
+        The user's own split where there is one; else folds with equal shares of the strata that
         cut no group (scikit-learn's ``StratifiedGroupKFold``, without groups ``StratifiedKFold``).
         With ``among``, folds of these rows only.
         """
@@ -110,7 +122,7 @@ class EvaluatedRows:
         kind = StratifiedKFold if self.groups is None else StratifiedGroupKFold
         dealt = kind(folds, shuffle=True, random_state=seed).split(
             np.zeros(len(among)),
-            self.codes[among],
+            self.strata[among],
             None if self.groups is None else own_where_missing(self.groups)[among],
         )
         return [(among[learn], among[score]) for learn, score in dealt]
@@ -131,7 +143,7 @@ def evaluated_rows(
     ----------
     n : int
         Rows of the states.
-    labels : sequence of n classes
+    labels : sequence of n classes, Numbers or LabelSets
         Rows without one are left out.
     groups, exclude : sequence of n, optional
         What no split may cut, whose rows are no neighbours either; and what are no neighbours,
@@ -141,25 +153,35 @@ def evaluated_rows(
     inputs : sequence of n str, optional
         Repeated inputs are groups where no others are given.
     folds : int
-        Classes with fewer rows are left out, or with a split those of which a side has none.
+        Classes with fewer rows are left out, or with a split those of which a side has none; of
+        several labels per row those that fewer rows have, and beyond the 1,000 most frequent.
 
     Raises
     ------
     InputError
         If a sequence has another length, or the split other words.
     DegenerateError
-        If fewer than two classes remain.
+        If fewer than two classes, labels or numbers remain.
     """
     told: list[str] = []
     own, apart = _groups(n, groups, exclude, inputs, told)
     sides = None if split is None else _sides(split, n)
     train = None if sides is None else sides == TRAIN
-    codes = arrays.labels(labels, n)
-    found = EvaluatedRows(np.arange(n), codes, apart, own, train, n, tuple(told), {})
+    target, codes = target_of(labels, n)
+    found = EvaluatedRows(np.arange(n), codes, apart, own, train, n, tuple(told), {}, target)
     found = found.only(codes >= 0, "they have no label", "unlabelled")
     if sides is not None:
         inside = sides[found.rows] != NEITHER
         found = found.only(inside, "they are neither train nor test", "in_no_split")
+    return _with_cut_groups(_scorable(found, n, folds))
+
+
+def _scorable(found: EvaluatedRows, n: int, folds: int) -> EvaluatedRows:
+    """Leave out what cannot be scored, and refuse what remains if it is too little."""
+    if isinstance(found.target, SetTarget):
+        found = _with_frequent(found, found.target, folds)
+    if not isinstance(found.target, ClassTarget):
+        return _enough(found, n, folds)
     for fits, why, name in _conditions(found.train is not None, folds):
         found = found.only(fits(found), why, name)
     if len(found.codes) == 0 or found.codes.max() == 0:
@@ -167,7 +189,44 @@ def evaluated_rows(
             f"{len(np.unique(found.codes))} classes of {n} rows can be scored, but two are needed; "
             "check the labels and groups, or take fewer folds."
         )
-    return _with_cut_groups(found)
+    return found
+
+
+def _with_frequent(found: EvaluatedRows, target: SetTarget, folds: int) -> EvaluatedRows:
+    """Leave out labels that too few rows have, or that are too many, and rows that keep none."""
+    kept = target.frequent(folds, MOST_LABELS)
+    gone = len(target.names) - len(kept.names)
+    if not gone:
+        return found
+    fewest = int(kept.table.sum(axis=0).min()) if kept.names else folds
+    told = (
+        f"{gone:,} of {len(target.names):,} labels are left out: fewer than {fewest} rows have "
+        f"them, or they are not among the {MOST_LABELS:,} most frequent."
+    )
+    found = replace(
+        found,
+        target=kept,
+        warnings=(*found.warnings, told),
+        counts={**found.counts, "labels_left_out": gone},
+    )
+    return found.only(np.diff(kept.table.indptr) > 0, "none of their labels is left", "bare")
+
+
+def _enough(found: EvaluatedRows, n: int, folds: int) -> EvaluatedRows:
+    sides = [found.scored] if found.train is None else [found.scored, np.flatnonzero(found.train)]
+    units = np.arange(len(found.rows)) if found.groups is None else own_where_missing(found.groups)
+    fewest = min(len(np.unique(units[side])) for side in sides)
+    different = not isinstance(found.target, NumberTarget) or (
+        len(np.unique(found.target.values)) > 1
+    )
+    if fewest < max(folds, FEWEST) or not different:
+        what = "rows with a label" if found.groups is None else "groups of rows with a label"
+        why = f"{fewest} {what} of {n}" if different else f"all numbers of {n} rows are equal, and"
+        raise DegenerateError(
+            f"{why} can be scored, but {max(folds, FEWEST)} with different labels are needed; "
+            "check the labels and groups, or take fewer folds."
+        )
+    return found
 
 
 def _groups(

@@ -22,7 +22,8 @@ from layergeom.reading import read
 from layergeom.states.extract import extract
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import Samples, read_samples
-from layergeom.states.labels import Labels, labels_of_rows
+from layergeom.states.label_kinds import Labels, LabelType
+from layergeom.states.labels import labels_of_rows
 from layergeom.states.manifest import MANIFEST
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
@@ -45,6 +46,7 @@ class Reading(NamedTuple):
     text_column: Any
     max_samples: int | Literal["all"] | None
     seed: int
+    label_type: LabelType | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,11 +125,13 @@ def evaluated_states(
     """
     if data is None:
         given = {"text_column": reading.text_column, "max_samples": reading.max_samples, **options}
-        return _stored(model, facts, [name for name in given if given[name] is not None])
+        beyond = [name for name in given if given[name] is not None]
+        return _stored(model, facts, beyond, reading.label_type)
     samples = read_samples(
         data,
         text_column=reading.text_column,
         labels=facts.labels,
+        label_type=reading.label_type,
         exclude=facts.exclude,
         groups=facts.groups,
         max_samples=reading.max_samples,
@@ -143,7 +147,9 @@ def evaluated_states(
     return EvaluatedStates(hidden, of_rows._replace(groups=hidden.groups))
 
 
-def _stored(source: Any, facts: RowFacts, beyond: list[str]) -> EvaluatedStates:
+def _stored(
+    source: Any, facts: RowFacts, beyond: list[str], label_type: LabelType | None
+) -> EvaluatedStates:
     if beyond:
         raise InputError(
             f"{beyond[0]} says how data are read and a model is run, but there are no data; give "
@@ -153,7 +159,7 @@ def _stored(source: Any, facts: RowFacts, beyond: list[str]) -> EvaluatedStates:
     if states.store is None:  # neighbours that the profile needs are not searched again
         states = replace(states, store=Store.temporary())
     roles = zip(facts._fields, facts, strict=True)
-    found = {role: labels_of_rows(given, states.ids, role) for role, given in roles}
+    found = {role: labels_of_rows(given, states.ids, role, label_type) for role, given in roles}
     notes = tuple(note for column in found.values() for note in column.notes)
     states = replace(states, warnings=(*states.warnings, *notes))
     of_rows = RowFacts(**{role: column.labels for role, column in found.items()})
@@ -223,8 +229,10 @@ def _profile_of(run: Path, states: HiddenStates) -> Profile | None:
 
 def _split(data: Any, reading: Reading, split: Any, kept: Samples) -> Labels:
     """Return the side of each row that was kept; of sampled data by their ids."""
-    whole = read_samples(data, text_column=reading.text_column, labels=split, max_samples="all")
-    sides = whole.labels or ()
+    whole = read_samples(
+        data, text_column=reading.text_column, labels=split, label_type="class", max_samples="all"
+    )
+    sides = whole.classes or ()
     if whole.ids == kept.ids:
         return sides
     if len(set(whole.ids)) < len(whole.ids):

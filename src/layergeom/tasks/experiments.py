@@ -1,10 +1,10 @@
-"""The experiments of the two papers, each as one command on the published models."""
+"""The experiments of the papers, each as one command on the published models."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from layergeom.tasks.protocols import Protocol
+from layergeom.tasks.protocols import Protocol, Verb
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ _NET = "proteinnet.fasta --protocol valeriani2023-protein"
 _PIXELS = "imagenet --protocol valeriani2023-image --labels folder"
 _SST = "sst.tsv --protocol valeriani2023-text --text-column sentence --labels label"
 _WIKI = "enwik8 --protocol razzhigaev2024"
+_PILE = "pile10k.jsonl --protocol cheng2025"
+_PROMPTS = "pile10k.jsonl --protocol viswanathan2025"
 _BLOOM_STEPS = "global_step1000,global_step10000,global_step100000,global_step600000"
 _PYTHIA_STEPS = "step0,step512,step4000,step32000,step143000"
 _TINYLLAMA_STEPS = "step-5k-token-10B,step-50k-token-105B,step-480k-token-1007B"
@@ -70,6 +72,16 @@ _TOKENS = (
     ("Pythia", "GPTNeoX", "EleutherAI/pythia-6.9b"),
     ("TinyLlama", "Llama", "TinyLlama/TinyLlama-1.1B-intermediate-step-1431k-3T"),
 )
+_LLAMA = ("Llama-3, 8 B", "Llama", "meta-llama/Meta-Llama-3-8B")
+_MISTRAL = ("Mistral, 7 B", "Mistral", "mistralai/Mistral-7B-v0.1")
+_PYTHIA = ("Pythia, 6.9 B", "GPTNeoX", "EleutherAI/pythia-6.9b")
+_SEQUENCES = (
+    ("OPT, 6.7 B", "OPT", "facebook/opt-6.7b"),
+    _PYTHIA,
+    ("OLMo, 7 B", "Olmo", "allenai/OLMo-7B-hf"),
+    _LLAMA,
+    _MISTRAL,
+)
 _TRAINING = (
     (
         "valeriani2023-protein",
@@ -104,9 +116,11 @@ _TRAINING = (
 )
 
 
-def _runs(protocol: str, models: tuple[tuple[str, str, str], ...], data: str) -> list[Experiment]:
+def _runs(
+    protocol: str, models: tuple[tuple[str, str, str], ...], data: str, verb: Verb = "run"
+) -> list[Experiment]:
     return [
-        Experiment(protocol, what, config, f"layergeom run {model} {data}")
+        Experiment(protocol, what, config, f"layergeom {verb} {model} {data}")
         for what, config, model in models
     ]
 
@@ -118,6 +132,8 @@ EXPERIMENTS = (
     *_runs("valeriani2023-image", _IMAGES, _PIXELS),
     *_runs("valeriani2023-text", _TEXTS, _SST),
     *_runs("razzhigaev2024", _TOKENS, _WIKI),
+    *_runs("cheng2025", _SEQUENCES, _PILE, "partitions"),
+    *_runs("viswanathan2025", (_LLAMA, _MISTRAL, _PYTHIA), _PROMPTS, "clouds"),
     *(Experiment(p, what, config, f"layergeom dynamics {c}") for p, what, config, c in _TRAINING),
 )
 

@@ -13,7 +13,7 @@ from layergeom.states.labels import with_labels
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
 
-Rows = tuple[Sequence[Any] | None, Sequence[Any] | None]
+Rows = tuple[Sequence[Any] | None, Sequence[Any] | None]  # labels, and finer groups
 
 
 def given_states(
@@ -32,7 +32,8 @@ def given_states(
     protocol, options
         Refused: they say how a model is run.
     reading : dict
-        ``labels``, ``exclude`` and ``groups``; the rest says how data are read, and is refused.
+        ``labels``, ``label_type``, ``exclude`` and ``groups``; the rest says how data are read, and
+        is refused.
     place : Path, optional
         Folder of the run.
 
@@ -51,4 +52,5 @@ def given_states(
         )
     store = None if place is None else Store(place / STATES)
     hidden = stored_states(states, store)
-    return with_labels(hidden, *(reading[name] for name in ("labels", "exclude", "groups")))
+    names = ("labels", "exclude", "groups", "label_type")
+    return with_labels(hidden, *(reading.get(name) for name in names))

@@ -59,24 +59,25 @@ def probed(
 
 def _strength(X: Points, given: EvaluatedRows, learn: IntArray, seed: int) -> tuple[float, int]:
     """Choose C within the training rows; the smallest of the best."""
-    inner = _inner(given, learn, seed)
-    if inner is None:
+    inner = inner_split(given, learn, seed)
+    if inner is None or len(np.unique(given.codes[inner[0]])) < 2:
         return STRENGTHS[1], 0
     tried = [_guesses(X, given.codes, *inner, strength) for strength in STRENGTHS]
     hits = [float((guess == given.codes[inner[1]]).mean()) for guess, _ in tried]
     return STRENGTHS[int(np.argmax(hits))], sum(missed for _, missed in tried)
 
 
-def _inner(given: EvaluatedRows, learn: IntArray, seed: int) -> tuple[IntArray, IntArray] | None:
+def inner_split(
+    given: EvaluatedRows, learn: IntArray, seed: int
+) -> tuple[IntArray, IntArray] | None:
     """Return one split of the training rows; None where their groups or classes allow none."""
     if given.groups is not None and len(np.unique(own_where_missing(given.groups)[learn])) < INNER:
         return None
-    if np.bincount(given.codes[learn]).max() < INNER:
+    if np.bincount(given.strata[learn]).max() < INNER:
         return None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The least populated class")  # then it is on one side
-        split = given.splits(INNER, seed, learn)[0]
-    return split if len(np.unique(given.codes[split[0]])) > 1 else None
+        return given.splits(INNER, seed, learn)[0]
 
 
 def _guesses(

@@ -20,7 +20,7 @@ from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry import NeighborGraph
 from layergeom.geometry.alignment import PermutationLevel
 from layergeom.geometry.duplicates import representatives
-from layergeom.layer import Labels, Settings, layer_graph
+from layergeom.layer import Labels, Settings, given_labels, layer_graph
 from layergeom.measure import Progress, sampling_groups
 from layergeom.profiles import Curve, Profile
 from layergeom.states.content import content_key
@@ -62,6 +62,7 @@ class Measured:
     states : HiddenStates
     settings : Settings
     given : Labels or None
+        Classes; None of numbers, and of several labels per row.
     groups : ndarray, shape (n,), or None
         Rows that are no neighbours of each other.
     device : str or None
@@ -85,7 +86,8 @@ class Measured:
     ) -> Measured:
         """Return them from what :func:`layergeom.measure.measure` is given."""
         apart = None if exclude is None else arrays.labels(exclude, states.n, "exclude")
-        given = None if labels is None else Labels(arrays.labels(labels, states.n), apart)
+        own = None if labels is None else given_labels(labels, apart, states.n)
+        given = own if isinstance(own, Labels) else None
         return cls(states, settings, given, sampling_groups(states, settings), device)
 
     def graph(self, key: str, exclude: IntArray | None = None) -> NeighborGraph | None:
@@ -224,7 +226,16 @@ def permuted(profile: Profile, measured: Measured, progress: Progress | None = N
     curves: dict[str, Curve] = {}
     for name, found in levels.items():
         curves |= _level_curves(name, found, profile.curves.get(name))
-    return NullCurves(curves, facts={"draws": DRAWS, "seed": seed})
+    return NullCurves(curves, _not_dealt(profile), {"draws": DRAWS, "seed": seed})
+
+
+def _not_dealt(profile: Profile) -> tuple[str, ...]:
+    """Say that labels are dealt where they are classes only."""
+    curve = profile.of_labels
+    if curve is None or curve.name == "label_overlap":
+        return ()
+    told = f"permuted: only classes are dealt at random; {curve.name} has its level of chance."
+    return (told,)
 
 
 def _pairs(

@@ -1,11 +1,11 @@
-"""The data that a protocol uses: balanced rows of a number of classes, or chunks of a raw text."""
+"""The data that a protocol uses: balanced rows of classes, chunks of a raw text, or sequences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from layergeom.errors import InputError
 from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.lines import read_lines, suffix
 from layergeom.tasks.protocols import Protocol
+from layergeom.tasks.word_sequences import word_sequences
 
 RAW = ("", ".txt", ".xml")  # files that are one raw text, such as enwik8
 
@@ -46,11 +47,12 @@ def selection(recipe: Protocol, samples: Samples, seed: int = 0) -> Selection:
     everything = tuple(range(len(samples)))
     if recipe.per_class is None:
         return Selection(everything, ())
-    if samples.labels is None:
-        return Selection(everything, (f"{recipe.name}: no labels, so all rows are used.",))
+    if samples.classes is None:
+        without = "no labels" if samples.labels is None else "labels that are no classes"
+        return Selection(everything, (f"{recipe.name}: {without}, so all rows are used.",))
     rng = np.random.default_rng(seed)
     members: dict[str, list[int]] = {}
-    for row, label in enumerate(samples.labels):
+    for row, label in enumerate(samples.classes):
         if label is not None:
             members.setdefault(label, []).append(row)
     classes, each = recipe.per_class
@@ -135,7 +137,8 @@ def chosen_samples(
     recipe : Protocol
     data, labels, exclude, max_samples, **reading
         As of :func:`layergeom.states.inputs.read_samples`; all rows unless ``max_samples`` says
-        otherwise. A protocol of chunks reads a raw text file, or joins the texts of other data.
+        otherwise. A protocol of chunks reads a raw text file, or joins the texts of other data; of
+        a protocol of partitions it is the first one.
     seed : int
         Draws rows or chunks.
 
@@ -147,8 +150,15 @@ def chosen_samples(
     Raises
     ------
     InputError
-        If labels or groups are given to a protocol of chunks, or the data cannot be read.
+        If labels or groups are given to a protocol of chunks or sequences, or the data cannot be
+        read.
     """
+    if recipe.sequence_words is not None:
+        _check_unlabelled(recipe, labels, exclude, reading)
+        asked = recipe.partition_rows if max_samples is None else max_samples
+        first = partitions(recipe, data, rows=asked, seed=seed, **reading)[0]
+        line = f"{recipe.name}: the first partition alone; layergeom partitions measures all."
+        return replace(first, notes=(*first.notes, line))
     if recipe.chunks is None:
         samples = read_samples(
             data,
@@ -159,11 +169,74 @@ def chosen_samples(
             **reading,
         )
         return _selected(recipe, samples, seed)
-    if any(value is not None for value in (labels, exclude, reading.get("groups"))):
-        raise InputError(
-            f"{recipe.name} cuts a raw text into chunks, which have no labels and no groups."
-        )
+    _check_unlabelled(recipe, labels, exclude, reading)
     return _chunked(recipe, _raw_text(data, reading), max_samples, seed)
+
+
+def partitions(
+    recipe: Protocol,
+    data: Any,
+    *,
+    number: int | None = None,
+    rows: int | Literal["all"] | None = None,
+    seed: int = 0,
+    **reading: Any,
+) -> tuple[Samples, ...]:
+    """Return disjoint random partitions of the sequences that a protocol cuts from texts.
+
+    Parameters
+    ----------
+    recipe : Protocol
+        Its ``sequence_words``, ``partitions`` and ``partition_rows``.
+    data, **reading
+        Texts, as of :func:`layergeom.states.inputs.read_samples`; a raw file is one text.
+    number, rows : int, optional
+        Partitions, and sequences of each, in place of the protocol's; ``rows="all"`` deals all.
+    seed : int
+        Draws and deals the sequences.
+
+    Returns
+    -------
+    tuple of Samples
+        Equally large. Fewer sequences than asked for are a note of each.
+
+    Raises
+    ------
+    InputError
+        If the texts hold fewer sequences than partitions, or the data cannot be read.
+    """
+    number = count(recipe.partitions if number is None else number, "partitions", 1)
+    rows = recipe.partition_rows if rows is None else rows
+    wanted = None if rows == "all" else number * count(rows, "rows", 1)
+    found = word_sequences(_texts(data, reading), recipe.sequence_words or 0, wanted, seed)
+    if len(found) < number:
+        raise InputError(
+            f"{recipe.name}: the text holds {len(found)} distinct sequences, fewer than {number} "
+            "partitions; give more text."
+        )
+    each = len(found) // number
+    names, texts = list(found), list(found.values())
+    dealt = [slice(at * each, (at + 1) * each) for at in range(number)]
+    parts = [read_samples({"id": names[at], "text": texts[at]}, max_samples="all") for at in dealt]
+    if wanted is None or len(found) == wanted:
+        return tuple(parts)
+    short = f"{recipe.name}: {number} partitions of {each} sequences where {rows} are asked for."
+    return tuple(replace(part, notes=(*part.notes, short)) for part in parts)
+
+
+def _texts(data: Any, reading: dict[str, Any]) -> list[str]:
+    if _is_raw(data):
+        return [_raw_text(data, reading)]
+    samples = read_samples(data, max_samples="all", **reading)
+    if samples.kind != "text":
+        raise InputError(f"sequences of words are cut from texts, but the data are {samples.kind}.")
+    return [str(item) for item in samples.items]
+
+
+def _check_unlabelled(recipe: Protocol, labels: Any, exclude: Any, reading: dict[str, Any]) -> None:
+    if any(value is not None for value in (labels, exclude, reading.get("groups"))):
+        what = "a raw text into chunks" if recipe.chunks else "texts into sequences"
+        raise InputError(f"{recipe.name} cuts {what}, which have no labels and no groups.")
 
 
 def _selected(recipe: Protocol, samples: Samples, seed: int) -> Samples:
@@ -184,7 +257,11 @@ def _chunked(recipe: Protocol, text: str, max_samples: Any, seed: int) -> Sample
     return replace(samples, notes=(*samples.notes, short))
 
 
+def _is_raw(data: Any) -> bool:
+    return isinstance(data, (str, Path)) and not Path(data).is_dir() and suffix(Path(data)) in RAW
+
+
 def _raw_text(data: Any, reading: dict[str, Any]) -> str:
-    if isinstance(data, (str, Path)) and not Path(data).is_dir() and suffix(Path(data)) in RAW:
+    if _is_raw(data):
         return "".join(line for _, line in read_lines(Path(data)))
     return "\n".join(map(str, read_samples(data, max_samples="all", **reading).items))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,10 @@ from layergeom.tasks.null_runs import NullRuns
 from layergeom.tasks.nulls import Measured, Null, checked_nulls, with_nulls
 from layergeom.tasks.preflight import check_room
 from layergeom.tasks.protocol_data import chosen_samples
-from layergeom.tasks.protocols import Protocol, options, protocol
+from layergeom.tasks.protocols import Protocol, departing, options, protocol, record_of
+from layergeom.workers import Workers
 
-_DATA = ("labels", "exclude", "groups", "split", "text_column", "max_samples", "seed")
+_DATA = ("labels", "label_type", "exclude", "groups", "split", "text_column", "max_samples", "seed")
 _SETTINGS = tuple(f.name for f in fields(Settings) if f.name != "seed")
 
 
@@ -50,11 +50,7 @@ class Prepared:
     @property
     def record(self) -> dict[str, Any] | None:
         """The protocol in plain JSON, equal to what a saved profile holds; None without one."""
-        if self.recipe is None:
-            return None
-        facts = {"recipe": asdict(self.recipe), "departures": self.departures}
-        told: dict[str, Any] = json.loads(json.dumps(facts, default=str))
-        return {"name": self.recipe.name, **told}
+        return None if self.recipe is None else record_of(self.recipe, self.departures)
 
     @property
     def device(self) -> str | None:
@@ -65,7 +61,7 @@ class Prepared:
     def at(self, view: View) -> Prepared:
         """Return the same for another pooling or hook point."""
         asked = {"pool": view.pool, "hook_point": view.hook_point}
-        departures = self.departures | _departures(self.recipe, asked)
+        departures = self.departures | departing(self.recipe, asked)
         return replace(self, extraction=self.extraction | asked, departures=departures)
 
 
@@ -86,9 +82,14 @@ def prepared(recipe: Protocol | str | None, data: Any, **given: Any) -> Prepared
     Raises
     ------
     InputError
-        For an unknown protocol, or data that cannot be read.
+        For an unknown protocol, one whose rows are clouds, or data that cannot be read.
     """
     recipe = protocol(recipe) if isinstance(recipe, str) else recipe
+    if recipe is not None and recipe.verb == "clouds":
+        raise InputError(
+            f"{recipe.name} measures every prompt as a cloud of its own, which is no profile of "
+            f"rows; use layergeom clouds MODEL DATA --protocol {recipe.name}."
+        )
     given = {name: value for name, value in given.items() if value is not None}
     of_data = {name: given.pop(name) for name in _DATA if name in given}
     quantities, nulls = given.pop("quantities", None), checked_nulls(given.pop("nulls", ()))
@@ -96,7 +97,7 @@ def prepared(recipe: Protocol | str | None, data: Any, **given: Any) -> Prepared
         samples, departures = read_samples(data, **of_data), {}
     else:
         samples = chosen_samples(recipe, data, **of_data)
-        departures = _departures(recipe, given) | _departures_of_data(recipe, of_data)
+        departures = departing(recipe, given) | _departures_of_data(recipe, of_data)
     used = ({} if recipe is None else options(recipe)) | given
     settings = {name: used.pop(name) for name in _SETTINGS if name in used}
     seed = of_data.get("seed", 0)
@@ -106,19 +107,9 @@ def prepared(recipe: Protocol | str | None, data: Any, **given: Any) -> Prepared
     return Prepared(samples, chosen, used, recipe, departures, quantities, nulls)
 
 
-def _departures(recipe: Protocol | None, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Options that are not the protocol's."""
-    fixed = {} if recipe is None else options(recipe)
-    return {
-        name: {"recipe": fixed[name], "given": value}
-        for name, value in given.items()
-        if name in fixed and value != fixed[name]
-    }
-
-
 def _departures_of_data(recipe: Protocol, given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Fewer rows than all, rows that belong together, and neighbours that the paper leaves out."""
-    usual = recipe.chunks[0] if recipe.chunks else "all"
+    usual = recipe.chunks[0] if recipe.chunks else recipe.partition_rows or "all"
     asked = given.get("max_samples", "all")
     found = {} if asked in ("all", usual) else {"max_samples": {"recipe": usual, "given": asked}}
     if "groups" in given:
@@ -288,6 +279,7 @@ def dynamics_by(
     keep: Keep = "auto",
     folder: Path | None = None,
     progress: Progress | None = None,
+    workers: Workers | None = None,
     **given: Any,
 ) -> Dynamics:
     """Profile the checkpoints of a training run, by the recipe of a paper where one is named.
@@ -296,7 +288,7 @@ def dynamics_by(
     ----------
     recipe, data, progress, **given
         As of :func:`profile_by`.
-    model, revisions, axis, max_checkpoints, keep, folder
+    model, revisions, axis, max_checkpoints, keep, folder, workers
         As of :func:`layergeom.tasks.dynamics.dynamics`.
     """
     for name in ("quantities", "nulls"):
@@ -313,6 +305,7 @@ def dynamics_by(
         folder=folder,
         keep=keep,
         progress=progress,
+        workers=workers,
         **plan.extraction,
     )
     places = [None if folder is None else folder / name for name in found.checkpoints]

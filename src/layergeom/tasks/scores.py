@@ -19,17 +19,21 @@ class Score:
     Attributes
     ----------
     name : str
-        ``knn``, ``linear_probe`` or ``retrieval``.
+        ``knn``, ``linear_probe`` or ``retrieval``; of labels that are no classes with what is
+        measured, as ``knn_r2``.
     values, errors : ndarray, shape (L,)
-        Share of the rows that come out right, in [0, 1], and its standard error; nan where a layer
-        cannot be scored, or the error is not known (all rows right, or all wrong).
+        Share of the rows that come out right, in [0, 1], or R², Spearman's ρ, F1 or mean Jaccard
+        index, and its standard error; nan where a layer cannot be scored, or the error is not
+        known (all rows right, or all wrong).
     macro, macro_errors : ndarray, shape (L,)
         The same as the mean over the classes, each class counting the same.
     correct : ndarray, shape (L, s)
-        Right (1), wrong (0), or between where it is a matter of equal votes, for each row.
+        What each row adds, of mean ``values``: right (1), wrong (0), or between where it is a
+        matter of equal votes; or pseudo-values (:mod:`layergeom.tasks.contributions`).
     chance : float
         What is reached without the states: the share of the largest class; for ``retrieval`` that
-        of a row drawn at random.
+        of a row drawn at random; 0 for R² and ρ; F1 of the best set of labels that is the same for
+        all rows; the mean Jaccard index of random rows.
     """
 
     name: str
@@ -79,7 +83,7 @@ def score_of(
     name : str
         Of the score.
     correct : ndarray, shape (L, s)
-        In [0, 1]; a layer of nan has no score.
+        What rows add to the score; a layer of nan has no score.
     codes, clusters : ndarray, shape (s,)
         Class and group of each row.
     chance : float

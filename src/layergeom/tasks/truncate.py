@@ -7,7 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,15 @@ from layergeom.states.sentence_folder import copy_beside, write_pipeline
 from layergeom.states.shortened import Shortened, depth, shortened
 from layergeom.states.sources import weight_files
 from layergeom.tasks.chosen_layer import chosen_layer
-from layergeom.tasks.cut_check import ROWS, difference, made_up_rows, rows_of, throughput
+from layergeom.tasks.cut_check import (
+    ROWS,
+    TIMED,
+    Speed,
+    difference,
+    made_up_rows,
+    rows_of,
+    speed,
+)
 from layergeom.version import VERSION
 
 RECORD = "truncation.json"
@@ -56,8 +64,16 @@ class Truncation:
         Before and after, heads and poolers of the loaded network included.
     bytes : (int or None, int)
         Weight files before and after; None where the model was a loaded module.
-    tokens_per_second : (float, float)
-        Before and after, on the same rows (images: patches per second).
+    disk : (int or None, int)
+        Bytes of the whole folder before and after, tokenizer files included.
+    rows_per_second, tokens_per_second : (float, float)
+        Before and after, on the same rows (images: patches per second): the forward pass alone.
+    speedup : float
+        Median of the paired ratios of both times.
+    speedup_range : (float, float)
+        The smallest and the largest of these seven.
+    timed : int
+        Rows that were timed.
     difference : float
         Largest difference from the full model's layer, relative to its largest state.
     rows : int
@@ -78,7 +94,12 @@ class Truncation:
     loads_with: str
     parameters: tuple[int, int]
     bytes: tuple[int | None, int]
+    disk: tuple[int | None, int]
+    rows_per_second: tuple[float, float]
     tokens_per_second: tuple[float, float]
+    speedup: float
+    speedup_range: tuple[float, float]
+    timed: int
     difference: float
     rows: int
     left_out: tuple[str, ...]
@@ -93,16 +114,29 @@ class Truncation:
     def lines(self) -> list[str]:
         """Return what was changed, in sentences."""
         (whole, left), (before, after) = self.blocks, self.parameters
-        size = "" if self.bytes[0] is None else f" (before: {self.bytes[0]:,})"
-        slow, fast = self.tokens_per_second
+        weights, folder = (_before(sizes[0]) for sizes in (self.bytes, self.disk))
         return [
             f"{left} of {whole} blocks; the output is {self.emits}.",
-            f"{after:,} of {before:,} parameters, {self.bytes[1]:,} bytes of weights{size}.",
-            f"{fast:,.0f} tokens/s instead of {slow:,.0f} ({fast / slow:.2f} times).",
+            f"{after:,} of {before:,} parameters ({after / before:.0%}).",
+            f"{self.bytes[1]:,} bytes of weights{weights}, {self.disk[1]:,} on the disk{folder}.",
+            self._speed_line(),
             f"Checked on {self.rows} rows: differs by {self.difference:.1e} of the largest state.",
             f"Loads with {self.loads_with}.",
             self.advice,
         ]
+
+    def _speed_line(self) -> str:
+        (slow, fast), (least, most) = self.rows_per_second, self.speedup_range
+        return (
+            f"{fast:,.0f} rows/s instead of {slow:,.0f} ({self.tokens_per_second[1]:,.0f} tokens/s "
+            f"instead of {self.tokens_per_second[0]:,.0f}): {self.speedup:.2f} times as fast "
+            f"({least:.2f} to {most:.2f} in paired timings of {self.timed} rows; the network "
+            "alone, without tokenizing or searching)."
+        )
+
+
+def _before(size: int | None) -> str:
+    return "" if size is None else f" (before: {size:,})"
 
 
 def truncate(
@@ -134,8 +168,9 @@ def truncate(
     run : path, optional
         Folder of a run whose recommendation is meant.
     data : path, list or dataset, optional
-        Texts or token ids on which both models are compared, at most 16 rows; by default random
-        token ids, and for networks that take images random images.
+        Texts or token ids: both models are compared on the longest 16 of at most 256 rows, and
+        timed on all of these; by default 16 rows of random token ids, and for networks that take
+        images random images.
     text_column : str, int or sequence of these, optional
         Column of the texts.
     pool : str
@@ -168,7 +203,7 @@ def truncate(
     a tokenizer, with sentence-transformers. **What it gives**: transformers applies a network's
     final norm after its last block, so the cut model gives ``norm(h_l)``, while the layer
     ``block_l`` of a profile is ``h_l`` before the norm; families without a final norm (BERT) give
-    ``h_l`` itself. Cost: the weights are read twice; a few dozen forward passes.
+    ``h_l`` itself. Cost: the weights are read twice; sixteen forward passes of the timed rows.
 
     When it misleads: poolers are left out, so ``pooler_output`` of the written model is made of
     random weights; a final norm was learnt on the last block's states.
@@ -178,7 +213,7 @@ def truncate(
     asked = chosen_layer(layer, run)
     samples = None
     if data is not None:
-        samples = read_samples(data, text_column=text_column, max_samples=ROWS, seed=seed)
+        samples = read_samples(data, text_column=text_column, max_samples=TIMED, seed=seed)
     options: dict[str, Any] = {"device": device, "part": part}
     full = load(model, revision=revision, tokenizer=tokenizer, dtype=dtype, **options)
     cut = shortened(full, _blocks(full, asked))
@@ -187,24 +222,42 @@ def truncate(
         warnings = _write(full, cut, pool, folder)
         short = load(folder, dtype="auto", **options)
         gap = _checked(difference(full, short, cut.blocks, rows), full, cut)
-        result = Truncation(
-            folder=str(place),
-            layer=f"block_{cut.blocks}",
-            blocks=(depth(full), cut.blocks),
-            emits=_emits(full, cut.blocks),
-            final_norm=full.anatomy.final_norm,
-            loads_with=type(cut.network).__name__,
-            parameters=(_numbers(full.module.parameters()), _numbers(cut.weights.values())),
-            bytes=(_bytes(full.source.folder), _bytes(folder) or 0),
-            tokens_per_second=throughput(full, short, rows),
-            difference=gap,
-            rows=len(rows.ids),
-            left_out=cut.left_out,
-            warnings=(*full.warnings, *warnings),
-            model=full.source.name,
-        )
+        timed = speed(full, short, rows)
+        result = _truncation(full, cut, folder, timed, (gap, len(rows.ids)), warnings)
+        result = replace(result, folder=str(place))
         _record(result, folder)
     return result
+
+
+def _truncation(
+    full: LoadedModel,
+    cut: Shortened,
+    folder: Path,
+    timed: Speed,
+    compared: tuple[float, int],
+    warnings: tuple[str, ...],
+) -> Truncation:
+    return Truncation(
+        folder=str(folder),
+        layer=f"block_{cut.blocks}",
+        blocks=(depth(full), cut.blocks),
+        emits=_emits(full, cut.blocks),
+        final_norm=full.anatomy.final_norm,
+        loads_with=type(cut.network).__name__,
+        parameters=(_numbers(full.module.parameters()), _numbers(cut.weights.values())),
+        bytes=(_bytes(full.source.folder), _bytes(folder) or 0),
+        disk=(_on_disk(full.source.folder), _on_disk(folder) or 0),
+        rows_per_second=timed.rows,
+        tokens_per_second=timed.tokens,
+        speedup=timed.times,
+        speedup_range=timed.spread,
+        timed=timed.timed,
+        difference=compared[0],
+        rows=min(ROWS, compared[1]),
+        left_out=cut.left_out,
+        warnings=(*full.warnings, *warnings),
+        model=full.source.name,
+    )
 
 
 def _check_pooling(pool: Pooling) -> None:
@@ -289,6 +342,13 @@ def _numbers(tensors: Iterable[Any]) -> int:
 def _bytes(folder: Path | None) -> int | None:
     sizes = [path.stat().st_size for path in weight_files(folder)] if folder is not None else []
     return sum(sizes) if sizes else None
+
+
+def _on_disk(folder: Path | None) -> int | None:
+    """Return the bytes of a model's folder; None where its weights lie elsewhere."""
+    if folder is None or not weight_files(folder):
+        return None
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _record(result: Truncation, folder: Path) -> None:

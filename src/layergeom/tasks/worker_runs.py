@@ -1,16 +1,90 @@
-"""One extraction carried out by several workers: a share of the rows each, then put together."""
+"""Runs carried out by several workers: shares of the rows, then parts of the neighbour searches."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from layergeom.errors import InputError
-from layergeom.measure import Progress
+from layergeom.errors import DegenerateError, InputError, StoreError
+from layergeom.layer import Settings, layer_graph
+from layergeom.measure import Progress, sampling_groups
 from layergeom.profiles import STATES
+from layergeom.states.extract import extract
+from layergeom.states.hidden import HiddenStates
 from layergeom.states.shards import FOLDER
+from layergeom.states.store import Store
+from layergeom.tasks.protocol_runs import prepared
+from layergeom.tasks.protocols import Protocol
 from layergeom.tasks.shards import extract_share, merge_shards
-from layergeom.workers import Workers
+from layergeom.workers import Workers, shared_folder
+
+
+def prepare_by(
+    workers: Workers,
+    recipe: Protocol | str | None,
+    model: Any,
+    data: Any,
+    folder: Path | str | None,
+    progress: Progress | None = None,
+    **given: Any,
+) -> None:
+    """Have workers read the states of a run and search its neighbours, so that it finds both.
+
+    Parameters
+    ----------
+    workers, model, data, folder, progress
+        As of :func:`extract_by`.
+    recipe, **given
+        As of :func:`layergeom.tasks.protocol_runs.profile_by`.
+
+    Raises
+    ------
+    InputError, WorkerError
+        As of :func:`extract_by`.
+    """
+    given = {name: value for name, value in given.items() if name not in ("quantities", "nulls")}
+    extract_by(workers, model, data, folder, protocol=recipe, progress=progress, **given)
+    plan, store = prepared(recipe, data, **given), Store(Path(str(folder)) / STATES)
+    hidden = extract(model, plan.samples, store=store, **plan.extraction)
+    search_by(workers, hidden, plan.settings, progress=progress)
+
+
+def search_by(
+    workers: Workers,
+    hidden: HiddenStates,
+    settings: Settings,
+    groups: object = None,
+    progress: Progress | None = None,
+) -> None:
+    """Have workers search the neighbours of every layer, which the store of the states keeps.
+
+    Parameters
+    ----------
+    workers : Workers
+        Each takes a part of the pairs of one layer after the other.
+    hidden : HiddenStates
+        With a store on a file system that all workers see.
+    settings, groups
+        As of :func:`layergeom.measure.measure`.
+    progress : callable(done, total, what), optional
+        Called when layers are done.
+
+    Notes
+    -----
+    The lists have the bits of a search in one process. Memory of each worker: the layer, and what
+    :func:`layergeom.search_memory` says. Layers that cannot be searched are passed over: the
+    profile says why. Cost: each worker prepares the whole layer, and meets its share of the pairs.
+    """
+    codes = sampling_groups(hidden, settings, groups)
+    for done, key in enumerate(hidden.layers):
+        try:
+            layer_graph(hidden, key, hidden[key], settings, groups=codes, workers=workers)
+        except StoreError:
+            raise
+        except (InputError, DegenerateError):
+            pass
+        if progress is not None:
+            progress(done + 1, len(hidden.layers), "layers searched")
 
 
 def extract_by(
@@ -47,19 +121,18 @@ def extract_by(
     WorkerError
         If a worker was lost for good; the same call goes on.
     """
-    if folder is None:
-        raise InputError("workers need a folder that all of them see; give folder= (-o).")
+    place = shared_folder(folder)
     if not isinstance(model, (str, Path)):
         raise InputError(
             f"workers load the model themselves, but it is a {type(model).__name__}; give a hub "
             "id or a folder."
         )
-    call = (str(model), data, str(folder), given)
+    call = (str(model), data, str(place), given)
     pieces = [(*call, f"{number}/{workers.number}") for number in range(1, workers.number + 1)]
     told = None if progress is None else lambda done, all_: progress(done, all_, "shards of states")
     workers.each(read_share, pieces, _named, told)
-    if (Path(folder) / STATES / FOLDER).exists():
-        merge_shards(folder)
+    if (place / STATES / FOLDER).exists():
+        merge_shards(place)
 
 
 def read_share(model: str, data: Any, folder: str, given: dict[str, Any], shard: str) -> int:
