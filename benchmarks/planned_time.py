@@ -29,9 +29,9 @@ def case(model: str, data: str, rows: int) -> records.Record:
     return {
         "model": hidden.provenance["model"].rpartition("/")[2],
         "rows": len(samples),
-        "planned": {"forward": told.load + told.forward, "geometry": told.geometry},
+        "planned": {"forward": told.load + told.forward, "geometry": told.search + told.geometry},
         "taken": {"forward": forward, "geometry": geometry},
-        "ratio": (told.total) / (forward + geometry),
+        "ratio": (told.total()) / (forward + geometry),
     }
 
 

@@ -41,6 +41,9 @@ def plan(
     k: K = None,
     dtype: Dtype = None,
     device: Device = None,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Machines like this one that share the run.")
+    ] = 1,
     timed: Annotated[
         bool, typer.Option("--time/--no-time", help="Feed a few batches, to say how long.")
     ] = True,
@@ -62,7 +65,7 @@ def plan(
     if as_json:
         print_json(asdict(found))
     else:
-        typer.echo("\n".join(_plan_lines(found)))
+        typer.echo("\n".join(_plan_lines(found, workers)))
 
 
 @command
@@ -87,7 +90,7 @@ def fetch(
         typer.echo("\n".join(_fetched_lines(found)))
 
 
-def _plan_lines(plan: Plan) -> list[str]:
+def _plan_lines(plan: Plan, workers: int) -> list[str]:
     weights = f"weights {size(plan.memory_weights)}, a batch {size(plan.memory_batch)}"
     lines = {
         "model": f"{plan.parameters:,} parameters, {plan.layers} layers of {plan.width}",
@@ -99,7 +102,7 @@ def _plan_lines(plan: Plan) -> list[str]:
         "memory": f"{size(plan.memory)} ({weights}; geometry {size(plan.memory_search)})",
     }
     if plan.timing is not None:
-        lines["time"] = _time(plan.timing, len(plan.checkpoints))
+        lines["time"] = _time(plan.timing, len(plan.checkpoints), workers)
     if plan.shortfalls:
         lines["too much"] = "; ".join(plan.shortfalls)
     if plan.checkpoints:
@@ -109,13 +112,17 @@ def _plan_lines(plan: Plan) -> list[str]:
     return [f"{name:<12}{text}" for name, text in lines.items()]
 
 
-def _time(timing: Timing, checkpoints: int) -> str:
+def _time(timing: Timing, checkpoints: int, workers: int) -> str:
     each = " for a checkpoint" if checkpoints else ""
-    parts = f"forward pass {duration(timing.forward)} on {timing.device}"
-    return (
-        f"{duration(timing.total)}{each} ({parts}, geometry {duration(timing.geometry)}; "
-        f"measured on {timing.batches} of {timing.of} batches)"
-    )
+    by = f" by {workers} workers" if workers > 1 else ""
+    parts = {
+        f"forward pass on {timing.device}": timing.forward / workers,
+        "neighbours": timing.search / workers,
+        "the rest": timing.load + timing.geometry,
+    }
+    told = ", ".join(f"{part} {duration(seconds)}" for part, seconds in parts.items())
+    measured = f"measured on {timing.batches} of {timing.of} batches"
+    return f"{duration(timing.total(workers))}{each}{by} ({told}; {measured})"
 
 
 def duration(seconds: float) -> str:

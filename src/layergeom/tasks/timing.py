@@ -38,8 +38,10 @@ class Timing:
         Reading the weights, hashing them, and learning what the layers are.
     forward : float
         The forward pass over all rows.
+    search : float
+        The neighbours of all layers, among all points.
     geometry : float
-        Neighbours, dimensions, overlaps of all layers.
+        All else: spectra, dimensions, thinned points, overlaps.
     batches, of : int
         Batches that were fed for it, of how many.
     device : str
@@ -48,15 +50,19 @@ class Timing:
 
     load: float
     forward: float
+    search: float
     geometry: float
     batches: int
     of: int
     device: str
 
-    @property
-    def total(self) -> float:
-        """The whole run, without figures and report."""
-        return self.load + self.forward + self.geometry
+    def total(self, workers: int = 1) -> float:
+        """Return the seconds of the whole run, without figures and report.
+
+        Workers share forward pass and search alone, and each is taken to be as quick as this
+        process: that holds for machines of one kind, not for processes of one machine.
+        """
+        return self.load + (self.forward + self.search) / workers + self.geometry
 
 
 def timing(
@@ -100,10 +106,12 @@ def timing(
     forward, fed, of = _forward(feed)
     widths = [layer.width for layer in feed.plan.layers]
     rows = len(feed.sequences.kept if feed.chosen is None else feed.chosen.positions)
+    search, rest = geometry_seconds(rows, len(widths), max(widths), settings)
     return Timing(
         load=loading_took,
         forward=forward,
-        geometry=geometry_seconds(rows, len(widths), max(widths), settings),
+        search=search,
+        geometry=rest,
         batches=fed,
         of=of,
         device=loaded.device,
@@ -131,8 +139,8 @@ def _tokens(feed: Feed, batches: Sequence[IntArray]) -> int:
     return sum(len(batch) * max(len(counted[row]) for row in batch) for batch in batches)
 
 
-def geometry_seconds(rows: int, layers: int, width: int, settings: Settings) -> float:
-    """Return the seconds by the clock that the geometry of so many rows and layers will take.
+def geometry_seconds(rows: int, layers: int, width: int, settings: Settings) -> tuple[float, float]:
+    """Return the seconds by the clock that search and the rest of the geometry will take.
 
     Notes
     -----
@@ -141,12 +149,12 @@ def geometry_seconds(rows: int, layers: int, width: int, settings: Settings) -> 
     few = min(rows, max(ROWS, width))
     one, two = _points(few, width, 0), _points(few, width, 1)
     thinned = sum(1 / factor**2 for factor in settings.decimation)
-    search = thinned * search_seconds(few, width, settings.ranks)
+    of_few = thinned * search_seconds(few, width, settings.ranks)
     alone = _measured([one], settings)
     pair = max(_measured([one, two], settings) - 2 * alone, 0.0)
-    more = rows / few
-    each = thinned * search_seconds(rows, width, settings.ranks) + max(alone - search, 0.0) * more
-    return layers * each + layers * (layers - 1) / 2 * pair * more
+    rest = layers * max(alone - of_few, 0.0) + layers * (layers - 1) / 2 * pair
+    whole = layers * search_seconds(rows, width, settings.ranks)
+    return whole, (thinned - 1) * whole + rest * rows / few
 
 
 def search_seconds(rows: int, width: int, k: int) -> float:
