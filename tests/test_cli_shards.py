@@ -38,7 +38,7 @@ def test_shards_merged_are_the_run_of_one_process(
     assert code == 2
     assert "lacks 1/2; run the same command with --shard 1/2" in err
     code, out, _ = main(*asked, "--shard", "1/2", "-o", shared, "--json")
-    assert json.loads(out) == {"shard": "1/2", "rows": 32, "missing": []}
+    assert json.loads(out) == {"schema": 1, "shard": "1/2", "rows": 32, "missing": []}
     assert main("merge", shared)[:2] == (
         0,
         f"60 rows are together in {shared}; run again without --shard.\n",

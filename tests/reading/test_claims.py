@@ -108,7 +108,7 @@ def rule_names() -> list[str]:
     for module in sorted((ROOT / "src/layergeom/reading").glob("claims_*.py")):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef) and node.name.endswith("_claim"):
-                found += [(ast.get_docstring(node) or "").split(":")[0]]
+                found += (ast.get_docstring(node) or "").split(":")[0].split(", ")
     return sorted(found, key=lambda name: (name[0], int(name[1:])))
 
 

@@ -137,7 +137,8 @@ def piece(path: Path) -> dict[str, Any]:
 
 
 def labels(path: Path) -> list[Any]:
-    return list(labels_of_rows(path, list(LABELS), "labels").labels or ())
+    # else a list in one place makes sets of all, which is said
+    return list(labels_of_rows(path, list(LABELS), "labels", "class").labels or ())
 
 
 def table_truth(path: Path) -> list[Any]:

@@ -106,8 +106,8 @@ def overlap(
                 label = f"chance of {symbol}"
                 axes.plot(drawn.chance, ":", color=look.colour, lw=1, label=label)
         draw_nulls(axes, profile, ["overlap_next", *BY_LABELS])
-        lowest = min(np.nanmin(profile.curves[x].values) for x in OVERLAPS.held(profile))
-        axes.set_ylim(min(0.0, 1.05 * lowest), 1.03)
+        values = np.concatenate([profile.curves[name].values for name in OVERLAPS.held(profile)])
+        axes.set_ylim(1.05 * min(0.0, float(np.nanmin([*values, 0.0]))), 1.03)
         _mark(axes, profile, reading)
         axes.set_ylabel("neighbourhood overlap")
         layer_axis(axes, profile, depth)
