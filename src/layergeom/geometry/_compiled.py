@@ -110,8 +110,8 @@ def search(
     Those are rows with a tie at the k-th distance, with fewer than k admissible others, with
     distances next to nothing, or with very many points at one distance. With ``asked``, of the
     same type, the k nearest rows of ``X`` to each of these queries. ``part`` (number, of how many)
-    meets a share of the pairs of rows, each of which is met in one part at least: the k nearest of
-    all are the k nearest among those that the parts list.
+    lists the neighbours among a share of the pairs of rows, each of which is in one part: the k
+    nearest of all are the k nearest among those that the parts list.
     """
     matrices = [np.ascontiguousarray(m) for m in ((X,) if asked is None else (X, asked))]
     q = len(matrices[-1])

@@ -1,8 +1,9 @@
 """One exact search in parts, by as many processes as there are: each meets a share of the pairs.
 
-A neighbour of a row is among the k nearest of all, so also among the k nearest of those that its
-part meets; the k nearest of the parts' lists together are therefore the k nearest. Distances are
-measured in one way everywhere, so that the merged lists have the bits of a search in one piece.
+Each pair of rows belongs to one part. A neighbour of a row is among the k nearest of all, so also
+among the k nearest of its part; the k nearest of the parts' lists together are therefore the k
+nearest. Distances are measured in one way everywhere, so that the merged lists have the bits of a
+search in one piece.
 """
 
 from __future__ import annotations
@@ -75,8 +76,8 @@ class SharedPoints(Cloud):
 def search_part(X: Points, k: int, groups: IntArray | None, number: int, of: int) -> Part:
     """Search the share ``number`` (from 0) ``of`` so many, on the CPU.
 
-    The compiled search meets every ``of``-th tile of pairs, the plain one every ``of``-th row with
-    all others.
+    The compiled search lists the pairs of every ``of``-th tile, the plain one those of every
+    ``of``-th row.
     """
     if _compiled.serves(X, k):
         found, left = _compiled.search(X, k, groups, part=(number, of))
@@ -110,18 +111,15 @@ def merged(X: Points, k: int, groups: IntArray | None, parts: Sequence[Part]) ->
 def _nearest(
     distances: FloatArray, indices: IntArray, k: int
 ) -> tuple[FloatArray, IntArray, BoolArray]:
-    """Return the k nearest of each row, a pair that several parts met once; and where k + 1 tie."""
-    order = np.argsort(indices, axis=1, kind="stable")
-    nearness = np.argsort(np.take_along_axis(distances, order, 1), axis=1, kind="stable")
-    order = np.take_along_axis(order, nearness, 1)
+    """Return the k nearest of each row, the lower index first where two are equal; where k + 1 tie.
+
+    Each part's list is in order, which the stable sort makes use of.
+    """
+    order = np.argsort(distances, axis=1, kind="stable")
     distances = np.take_along_axis(distances, order, 1)
     indices = np.take_along_axis(indices, order, 1)
-    again = np.zeros(indices.shape, dtype=bool)
-    again[:, 1:] = indices[:, 1:] == indices[:, :-1]
-    once = np.argsort(again, axis=1, kind="stable")
-    distances = np.where(again, np.inf, distances)
-    distances = np.take_along_axis(distances, once, 1)
-    indices = np.take_along_axis(np.where(again, -1, indices), once, 1)
-    beyond = distances[:, k] if distances.shape[1] > k else np.full(len(distances), np.inf)
-    tied = (beyond == distances[:, k - 1]) & np.isfinite(beyond)
+    level = (distances[:, 1:] == distances[:, :-1]) & np.isfinite(distances[:, 1:])
+    for row in np.flatnonzero((level & (indices[:, 1:] < indices[:, :-1])).any(axis=1)).tolist():
+        indices[row] = indices[row, np.lexsort((indices[row], distances[row]))]
+    tied = level[:, k - 1] if level.shape[1] >= k else np.zeros(len(level), dtype=bool)
     return distances[:, :k], indices[:, :k], tied

@@ -77,6 +77,12 @@ class Candidates {
     return partition(slot, from, [=](const Candidate& c) { return c.lower <= limit; });
   }
 
+  // Put the candidates that are wanted in front; their number.
+  template <typename Wanted>
+  int64_t those(int64_t slot, Wanted wanted) {
+    return partition(slot, 0, wanted);
+  }
+
  private:
   struct Row {
     float bound, error;

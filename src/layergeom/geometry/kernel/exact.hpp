@@ -40,17 +40,19 @@ class Ruler {
     return static_cast<float>(std::sqrt(sorted_[k - 1])) * ROUNDED_UP + SMALLEST;
   }
 
-  // Write the k nearest, the lower row first where two are equal. False where a tie at the k-th
-  // distance asks for more care, or distances next to nothing (float32 has none that are lost).
+  // Write the k nearest, or all if they are fewer, the lower row first where two are equal. False
+  // where a tie at the k-th distance asks for more care, or distances next to nothing (float32 has
+  // none that are lost).
   bool write(const Task& task, int64_t slot, const Candidate* candidates) {
     const size_t k = task.k, sorted = std::min(k + 1, squares.size());
+    if (sorted == 0) return true;
     nearest_.clear();
     for (size_t w = 0; w < squares.size(); ++w)
       nearest_.emplace_back(std::sqrt(squares[w]), task.row_of[candidates[w].other]);
     std::nth_element(nearest_.begin(), nearest_.begin() + (sorted - 1), nearest_.end());
     std::sort(nearest_.begin(), nearest_.begin() + sorted);
     const int64_t row = task.row_of[slot];
-    for (size_t r = 0; r < k; ++r) {
+    for (size_t r = 0; r < std::min(k, sorted); ++r) {
       task.distances[row * k + r] = nearest_[r].first;
       task.indices[row * k + r] = nearest_[r].second;
     }

@@ -117,9 +117,13 @@ class Search final : public Running {
     const int64_t first = first_query_ + band * NEIGHBORHOOD;
     const int64_t height = std::min(NEIGHBORHOOD, leaves_ - first);
     const int64_t I = first + within % height, J = within / height;
-    if ((band + J) % task_.parts != task_.part) return;
     const bool elsewhere = joined() ? J < I : J >= first_query_;
-    if (!elsewhere && !first_[I * leaves_ + J]) compare(I, J, desk);
+    if (!elsewhere && !first_[I * leaves_ + J] && owns(I, J)) compare(I, J, desk);
+  }
+
+  // Whether a tile is this part's: the first ones are compared by all parts, for their bounds.
+  bool owns(int64_t I, int64_t J) const {
+    return ((I - first_query_) / NEIGHBORHOOD + J) % task_.parts == task_.part;
   }
 
   void compare(int64_t I, int64_t J, Desk& desk) {
@@ -306,17 +310,31 @@ class Search final : public Running {
       task_.unsettled[task_.row_of[slot]] = 1;
       return;
     }
+    ruler.squares.clear();
+    if (task_.parts > 1) return settle_own(slot, ruler);
     const int64_t promising = candidates_.promising(slot);
     const Candidate* listed = candidates_.listed(slot);
-    ruler.squares.clear();
     ruler.measure(task_, slot, listed, 0, promising);
     const int64_t possible = candidates_.within(slot, promising, ruler.kth(task_.k));
     ruler.measure(task_, slot, listed, promising, possible);
     task_.unsettled[task_.row_of[slot]] = !ruler.write(task_, slot, listed);
   }
 
+  // Measure whom the row met in tiles of this part; the other parts list the others.
+  void settle_own(int64_t slot, Ruler& ruler) {
+    const int64_t I = slot / LEAF;
+    const int64_t own = candidates_.those(slot, [&](const Candidate& candidate) {
+      const int64_t J = candidate.other / LEAF;
+      return owns(std::min(I, J), std::max(I, J));
+    });
+    const Candidate* listed = candidates_.listed(slot);
+    ruler.measure(task_, slot, listed, 0, own);
+    task_.unsettled[task_.row_of[slot]] = !ruler.write(task_, slot, listed);
+  }
+
   // Measure all points: the same bits as if the candidates had found room.
   void settle_among_all(int64_t slot, Ruler& ruler) {
+    if (task_.parts > 1) return;  // it stays unsettled, for whoever puts the parts together
     std::vector<Candidate> everyone;
     const int64_t end = joined() ? task_.slots : task_.points_end;
     for (int64_t other = 0; other < end; ++other)

@@ -38,7 +38,7 @@ struct Task {
   const int32_t *groups, *asked_groups;  // or null: rows of one group are no neighbours
   const int32_t* first_tiles;  // (first_count, 2): leaves to be compared first, the nearest
   int64_t first_count;
-  int64_t part, parts;  // of the tiles that are not among the first, this search compares a share
+  int64_t part, parts;  // one of several searches: it lists the pairs of its own tiles alone
   double* distances;    // (queries, k)
   int64_t* indices;     // (queries, k)
   uint8_t* unsettled;   // (queries): rows that the caller must do again
