@@ -116,3 +116,18 @@ def test_errors_are_one_line(
     code, _, err = main("dynamics", training_run, tokens, "--axis", "tokens")
     assert code == 2
     assert "holds no number of tokens" in err
+
+
+def test_the_report_of_a_training_is_not_written_over(
+    main: Main, training_run: Path, tmp_path: Path
+) -> None:
+    rows = np.random.default_rng(0).integers(4, VOCABULARY, (60, 6))
+    np.savez(tmp_path / "rows.npz", tokens=rows)
+    asked = ("dynamics", training_run, tmp_path / "rows.npz", "--k", "5", "-o", tmp_path / "run")
+    assert main(*asked)[0] == 0
+    report = (tmp_path / "run" / "report.html").read_bytes()
+    code, _, err = main("report", tmp_path / "run")
+    assert code == 2
+    assert "is a training run, whose report shows every checkpoint" in err
+    assert (tmp_path / "run" / "report.html").read_bytes() == report
+    assert main("report", tmp_path / "run", "-o", tmp_path / "last")[0] == 0

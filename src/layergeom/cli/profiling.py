@@ -26,6 +26,7 @@ from layergeom.cli.retrieval import print_layer_within
 from layergeom.cli.sharding import leave_shard
 from layergeom.cli.workforce import Workforce
 from layergeom.errors import InputError
+from layergeom.profiles import CHECKPOINTS
 
 
 @command
@@ -128,9 +129,24 @@ def report(
     from layergeom import api
 
     place = run_folder if run_folder.is_dir() else run_folder.parent
+    if out is None:
+        _keep_report_of_training(place)
     place = place if out is None else out
     further = () if points is None else (_point_file(run_folder, points, place),)
     leave(api.load(run_folder), place, as_json, further=further)
+
+
+def _keep_report_of_training(place: Path) -> None:
+    """Refuse to write the report of one checkpoint over that of all of them."""
+    from layergeom.callbacks.record import LINES
+
+    watched = (place / LINES).is_file()  # by a callback, which leaves no report
+    if (place / CHECKPOINTS).is_dir() and (place / "report.html").is_file() and not watched:
+        raise InputError(
+            f"{place} is a training run, whose report shows every checkpoint: run the same "
+            "`layergeom dynamics` or `demo` again, which computes nothing, or give -o for a report "
+            "of the last checkpoint alone."
+        )
 
 
 def _point_file(run_folder: Path, layer: str, place: Path) -> Path:

@@ -170,6 +170,11 @@ def _named(
         return _counted(found.values, table, role, kind, found.notes, found.counts, path.name)
     if suffix(path) in LABEL_FILES or isinstance(source, Path):
         raise InputError(f"There is no file {path} for {role}; check the name and the folder.")
+    if not table.columns:
+        raise InputError(
+            f"{table.source} have no columns, so {name!r} for {role} must be a file; give a table "
+            f"with the rows' ids ({name}.tsv, table.tsv:{name}), or run with MODEL and DATA."
+        )
     raise InputError(
         f"{table.source} has no column {name!r} for {role}, and there is no such file; "
         f"{listing(table)}."
