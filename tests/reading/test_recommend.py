@@ -283,3 +283,9 @@ def test_stored_layers_have_only_their_name() -> None:
         replace(name, hidden_states=None, module=None, blocks=None) for name in profile.names
     )
     assert layer_words(replace(profile, names=bare), "block_6") == "block_6"
+
+
+def test_of_stored_states_nothing_is_said_of_the_models_makers() -> None:
+    stored = profile_of(FLAT, states={"source": "arrays"})
+    assert "is the last of the layers given" in choose(stored).reason
+    assert "makers" not in choose(stored).reason

@@ -171,7 +171,8 @@ def makers_choice(profile: Profile) -> str:
 def standing(profile: Profile, layer: str) -> str:
     """Say why a layer is named although the geometry names none."""
     if layer == profile.layers[-1]:
-        return "what the model's makers use"
+        of_model = "model" in profile.provenance["states"]
+        return "what the model's makers use" if of_model else "the last of the layers given"
     return "the last layer that could be measured"
 
 
@@ -270,12 +271,13 @@ def _useful(profile: Profile, layer: str) -> str:
     V = profile.covariance[curve.name]
     at, last = profile.layers.index(layer), len(profile.layers) - 1
     best = int(np.nanargmax(curve.values))
-    parts = [f"{curve.name.replace('_', ' ')} {curve.values[at]:.3f} ± {curve.errors[at]:.3f}"]
+    error = f"{curve.errors[at]:.3f}" if np.isfinite(curve.errors[at]) else "–"
+    parts = [f"{curve.name.replace('_', ' ')} {curve.values[at]:.3f} ± {error}"]
     for name, other in (("last layer", last), ("best layer", best)):
         if other != at:
             gap = curve.values[at] - curve.values[other]
-            error = np.sqrt(max(V[at, at] + V[other, other] - 2 * V[at, other], 0))
-            parts.append(f"{gap:+.3f} ± {error:.3f} against the {name} {profile.layers[other]}")
+            spread = np.sqrt(max(V[at, at] + V[other, other] - 2 * V[at, other], 0))
+            parts.append(f"{gap:+.3f} ± {spread:.3f} against the {name} {profile.layers[other]}")
     if curve.chance is not None:
         parts.append(f"chance {curve.chance[at]:.3f}")
     return ", ".join(parts)
