@@ -43,8 +43,11 @@ def test_a_curve_that_still_rises_or_only_falls() -> None:
     rising, falling = found([1, 3, 5, 8.9, 9]), found([9, 7, 5, 4])
     assert (rising.kind, rising.low, rising.high) == ("end", 10, 1000)
     assert rising.ties == ("step100", "step1000")
-    assert str(rising).startswith("largest at the end, not told from step1000: step1000")
+    assert str(rising).startswith("no peak: largest at the last checkpoint, step1000 (step 1000")
+    level = found([1, 3, 5, 9, 8.9])
+    assert str(level).endswith("10 to 1000), not told from the last checkpoint step1000")
     assert (falling.kind, falling.low, falling.high) == ("start", 0, 1)
+    assert str(falling).startswith("no peak: largest at the first checkpoint, step0 (step 0; 95")
 
 
 @pytest.mark.parametrize(

@@ -61,11 +61,13 @@ class TurningPoint:
         if self.kind == "none":
             return "no checkpoint is largest beyond error"
         where = f"{self.checkpoint} (step {self.step:g}; 95 %: {self.low:g} to {self.high:g})"
-        return {
-            "peak": f"largest at {where}",
-            "end": f"largest at the end, not told from {self.ties[-1]}: {where}",
-            "start": f"largest at the start, not told from {self.ties[0]}: {where}",
-        }[self.kind]
+        if self.kind == "peak":
+            return f"largest at {where}"
+        first_or_last = "last" if self.kind == "end" else "first"
+        outer = self.ties[-1 if self.kind == "end" else 0]
+        if outer == self.checkpoint:
+            return f"no peak: largest at the {first_or_last} checkpoint, {where}"
+        return f"no peak: largest at {where}, not told from the {first_or_last} checkpoint {outer}"
 
 
 def maximum(
