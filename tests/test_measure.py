@@ -191,10 +191,7 @@ def test_the_order_of_rows_does_not_matter(profile: Profile) -> None:
 
 def test_the_same_call_gives_the_same_bits(profile: Profile) -> None:
     again = measure.measure(stored_states(LAYERS), settings=TEN)
-    left, right = (
-        [line for line in found.to_json().splitlines() if not re.search('"(created|sha256)"', line)]
-        for found in (profile, again)
-    )
+    left, right = (re.sub('"(created|sha256)".*', "", x.to_json()) for x in (profile, again))
     assert left == right
 
 
