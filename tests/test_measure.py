@@ -191,8 +191,7 @@ def test_the_order_of_rows_does_not_matter(profile: Profile) -> None:
 
 def test_the_same_call_gives_the_same_bits(profile: Profile) -> None:
     again = measure.measure(stored_states(LAYERS), settings=TEN)
-    left, right = (re.sub('"(created|sha256)".*', "", x.to_json()) for x in (profile, again))
-    assert left == right
+    assert len({re.sub('"(created|sha256)".*', "", x.to_json()) for x in (profile, again)}) == 1
 
 
 # ── labels ────────────────────────────────────────────────────────────────────────────────────
