@@ -8,6 +8,7 @@ assume and when they mislead.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -32,7 +33,7 @@ except ImportError:  # before scikit-learn 1.6
         return array
 
 
-class DimensionEstimator(BaseEstimator):  # type: ignore[misc]  # of a library without types
+class DimensionEstimator(BaseEstimator, ABC):  # type: ignore[misc]  # of a library without types
     """What the estimators have in common.
 
     Attributes
@@ -126,12 +127,13 @@ class DimensionEstimator(BaseEstimator):  # type: ignore[misc]  # of a library w
             raise InputError(f"X has {len(cloud)} rows but the distances have {len(distances)}.")
         return NeighborGraph.from_arrays(distances, indices, self_included=False)
 
+    @abstractmethod
     def _reach(self, n: int) -> int:
         """Return the neighbours that are needed of each of ``n`` rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _fit_graph(self, graph: NeighborGraph) -> None:
-        raise NotImplementedError
+        """Set the attributes that end in an underscore."""
 
     def _keep(self, found: DimensionEstimate) -> None:
         self.estimate_ = found

@@ -5,8 +5,10 @@ import pytest
 
 from layergeom.errors import InputError, InputTypeError, StoreError, StoreWarning
 from layergeom.states.hidden import (
+    STATES,
     HiddenStates,
     LayerName,
+    batches_of,
     block_number,
     layer_piece,
     open_states,
@@ -153,3 +155,22 @@ def test_a_layer_that_overflows_is_named_with_its_rows():
 )  # fmt: skip
 def test_block_number(key, number):
     assert block_number(key) == number
+
+
+@pytest.mark.parametrize(
+    ("provenance", "wanted"),
+    [
+        ({"batches": {"budget": 9, "batch_size": 8, "even": False}}, 8),
+        ({"batches": {"budget": 9}}, None),
+        ({"batches": "all"}, None),
+        ({}, None),
+        ("by hand", None),
+        (None, None),
+    ],
+)
+def test_the_plan_of_the_batches_is_read_where_it_is_one(tmp_path, provenance, wanted):
+    store = Store(tmp_path)
+    store.put(STATES, {"ids": np.zeros(1)}, "key", {"provenance": provenance})
+    plan = batches_of(store, "key")
+    assert (None if plan is None else plan["batch_size"]) == wanted
+    assert batches_of(store, "another") is None

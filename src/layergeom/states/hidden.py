@@ -17,6 +17,7 @@ from layergeom.states.tensorfile import AnyArray
 
 STATES = "states"  # the piece of a store that says what its layers are
 ROWS = ("ids", "inputs", "rows", "groups")  # what is kept of the rows besides their states
+PLAN = {"budget", "batch_size", "even"}  # of batches
 
 
 @dataclass(frozen=True)
@@ -274,9 +275,9 @@ def _sound(store: Store, key: str, layer: str) -> bool:
 
 def batches_of(store: Store, key: str) -> dict[str, Any] | None:
     """Return the plan of the batches by which states of this key were made; None if unknown."""
-    facts = store.facts(STATES, key) or {}
-    plan: dict[str, Any] | None = facts.get("provenance", {}).get("batches")
-    return plan
+    told = (store.facts(STATES, key) or {}).get("provenance")
+    plan = told.get("batches") if isinstance(told, dict) else None
+    return plan if isinstance(plan, dict) and plan.keys() == PLAN else None  # else it is foreign
 
 
 def _opened(
