@@ -143,10 +143,10 @@ def test_what_is_finished_before_a_worker_is_lost_is_not_searched_again(
     share = shared_search.search_part
 
     def lost(*given: object) -> object:
-        if given[3] == 1 and not searched.count(1):
+        if given[2] == 1 and not searched.count(1):
             searched.append(1)
             raise WorkerError("a worker was lost")
-        searched.append(given[3])
+        searched.append(given[2])
         return share(*given)
 
     monkeypatch.setattr(shared_search, "search_part", lost)

@@ -15,6 +15,7 @@ from layergeom.errors import InputError, InputTypeError
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 Float32Array: TypeAlias = npt.NDArray[np.float32]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+Int32Array: TypeAlias = npt.NDArray[np.int32]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 Points: TypeAlias = npt.NDArray[Any]  # (n, D), float32 or float64
 

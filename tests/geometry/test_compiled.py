@@ -9,7 +9,7 @@ import reference
 from test_plain import CLOUDS, noise
 
 from clouds import embedded
-from layergeom.geometry import _compiled, _plain, _search, neighbor_graph
+from layergeom.geometry import _compiled, _directions, _plain, _search, neighbor_graph
 
 pytestmark = pytest.mark.skipif(
     _compiled.kernel() is None, reason="no compiler built the kernel, or no AVX2 here"
@@ -28,9 +28,9 @@ def filtered(monkeypatch):
     """Let a filter on 64 principal directions go before the codes of all dimensions."""
 
     def basis(X, origin, k):
-        return _compiled._principal(X, origin, 64), 64
+        return _directions.principal(X, origin, 64), 64
 
-    monkeypatch.setattr(_compiled, "_filter_basis", basis)
+    monkeypatch.setattr(_directions, "filter_basis", basis)
 
 
 def settled(X, k, groups=None, **how):
@@ -176,13 +176,13 @@ def test_the_filter_follows_the_spectrum():
     decaying = hidden_states(6000, 4000)
     flat = np.random.default_rng(0).standard_normal((6000, 4000), dtype=np.float32)
     for X, wanted in ((decaying, True), (flat, False)):
-        _, width = _compiled._filter_basis(X, X[0].astype(float), 10)
+        _, width = _directions.filter_basis(X, X[0].astype(float), 10)
         assert (width > 0) == wanted
 
 
 def test_principal_directions_stretch_no_vector():
     X = hidden_states(600, 300)
-    basis = _compiled._principal(X, X.mean(axis=0).astype(float), 64).astype(float)
+    basis = _directions.principal(X, X.mean(axis=0).astype(float), 64).astype(float)
     assert np.linalg.norm(basis, 2) <= 1
     assert np.linalg.norm(basis, 2) > 1 - 1e-5
 
@@ -228,12 +228,12 @@ def test_the_graph_is_the_same_without_the_kernel(monkeypatch):
 def test_what_float32_takes_from_a_projection_is_bounded(width):
     X = hidden_states(400, width) + np.float32(30)
     origin = X[0].astype(float)
-    basis = _compiled._principal(X, origin, 64)
-    values, norms = _compiled._projected(X, origin, basis)
+    basis = _directions.principal(X, origin, 64)
+    values, norms = _directions.projected(X, origin, basis)
     exact = (X.astype(float) - origin.astype(np.float32).astype(float)) @ basis.astype(float)
     lost = np.linalg.norm(values - exact, axis=1)
     assert lost.max() > 0
-    assert (lost <= _compiled._product_error(width, 64) * norms).all()
+    assert (lost <= _directions.product_error(width, 64) * norms).all()
     assert (norms >= np.linalg.norm(X - origin, axis=1)).all()
 
 
@@ -311,9 +311,9 @@ def test_thousands_of_repetitions_over_thread_counts(monkeypatch, instructions, 
     if width:
 
         def basis(X, origin, k):
-            return _compiled._principal(X, origin, width), width
+            return _directions.principal(X, origin, width), width
 
-        monkeypatch.setattr(_compiled, "_filter_basis", basis)
+        monkeypatch.setattr(_directions, "filter_basis", basis)
     for repetition in range(1000):
         monkeypatch.setenv("OMP_NUM_THREADS", str(1 + repetition % 5))
         monkeypatch.setattr(_compiled, "SLICE", 0.2 if repetition % 2 else 0.0)

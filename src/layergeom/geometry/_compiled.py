@@ -17,9 +17,9 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from layergeom.arrays import Float32Array, FloatArray, IntArray, Points
+from layergeom.arrays import Float32Array, FloatArray, Int32Array, IntArray, Points
+from layergeom.geometry import _directions
 from layergeom.geometry._found import Found, Progress, centre, power_of_two
 
 LEAF = 192  # rows that the kernel works on together
@@ -28,25 +28,32 @@ LARGEST_K = 1024  # room for candidates grows with it
 WIDEST = 1 << 16  # dimensions: sums of products of codes stay inside 32 bits
 FEWEST_ROWS = 50  # below, preparation costs more than it saves
 FEWEST_QUERIES = 16  # below, products are quicker
-ORDERING = 16  # directions along which rows are put in order
-FILTER_WIDTHS = (64, 128)  # directions that a filter of its own may have
-FILTER_PAYS = 2.5e10  # pairs times D below which the codes of all dimensions are the filter
-SAMPLE = 512  # rows whose principal directions are taken
-TRIAL = 2048  # rows on which the filters are tried
-PROBES = 32  # rows of the trial whose neighbours are counted
 NEAREST_LEAVES = 4  # compared first: they give the first bounds
-CHUNK = 1 << 21  # entries projected at a time
-PRODUCT = 512  # dimensions summed in one float32 product
 LEAVES_PER_CALL = 64
 PER_SLOT = 48  # bytes that the kernel keeps of a slot besides its codes
 CANDIDATE = 12  # bytes of one candidate
 FEWEST_CANDIDATES = 128  # that a row has room for
 CANDIDATES_PER_NEIGHBOR = 6
 SLICE = 0.2  # seconds between two looks at signals and progress
-UNIT = float(np.finfo(np.float32).eps) / 2
 TOPOLOGY = Path("/sys/devices/system/cpu")
 
-Int32Array = npt.NDArray[np.int32]
+
+@dataclass(frozen=True, eq=False)
+class Share:
+    """One of several searches, each of which lists the neighbours among a share of the pairs.
+
+    Attributes
+    ----------
+    number, of : int
+        Which, from 0, of how many. Each pair is in one: the ``k`` nearest of all are the ``k``
+        nearest among those that all list.
+    order : ndarray of int32
+        Of :func:`tree_order`; the same for all, since it says whose a pair is.
+    """
+
+    number: int
+    of: int
+    order: Int32Array
 
 
 def kernel() -> ModuleType | None:
@@ -102,20 +109,20 @@ def search(
     asked: Points | None = None,
     asked_groups: IntArray | None = None,
     *,
-    part: tuple[int, int] = (0, 1),
+    part: Share | None = None,
     instructions: str | None = None,
 ) -> tuple[Found, IntArray]:
     """Return the k nearest other rows of every row, and the rows that the plain way must settle.
 
     Those are rows with a tie at the k-th distance, with fewer than k admissible others, with
     distances next to nothing, or with very many points at one distance. With ``asked``, of the
-    same type, the k nearest rows of ``X`` to each of these queries. ``part`` (number, of how many)
-    lists the neighbours among a share of the pairs of rows, each of which is in one part: the k
-    nearest of all are the k nearest among those that the parts list.
+    same type, the k nearest rows of ``X`` to each of these queries. With ``part``, the neighbours
+    among a share of the pairs, at most k.
     """
     matrices = [np.ascontiguousarray(m) for m in ((X,) if asked is None else (X, asked))]
     q = len(matrices[-1])
-    prepared = _prepare(matrices, k, instructions or _loaded().instruction_sets()[0])
+    order = None if part is None else part.order
+    prepared = _prepare(matrices, k, instructions or _loaded().instruction_sets()[0], order)
     found = Found(np.full((q, k), np.inf), np.full((q, k), -1, dtype=np.int64), {})
     unsettled = np.zeros(q, dtype=np.uint8)
     outside = [_narrow(groups), _narrow(groups if asked is None else asked_groups)]
@@ -129,7 +136,8 @@ def search(
         k,
         *outside,
         prepared.first_tiles,
-        *part,
+        0 if part is None else part.number,
+        1 if part is None else part.of,
         found.distances,
         found.indices,
         unsettled,
@@ -142,6 +150,13 @@ def search(
     return found, np.flatnonzero(unsettled)
 
 
+def tree_order(X: Points) -> Int32Array:
+    """Return an order of all rows, leaf by leaf, for the parts of one search."""
+    origin = centre(X)
+    directions = _directions.principal(X, origin, min(_directions.ORDERING, X.shape[1]))
+    return _in_tree_order(_directions.projected(X, origin, directions)[0])
+
+
 def memory(n: int, width: int, k: int, queries: int = 0) -> int:
     """Return the bytes that a search takes beyond its rows and lists, at most.
 
@@ -151,14 +166,14 @@ def memory(n: int, width: int, k: int, queries: int = 0) -> int:
     rows, searched = n + queries, queries or n
     leaves = -(-n // LEAF), -(-searched // LEAF)
     slots = LEAF * (leaves[0] + (leaves[1] if queries else 0))
-    padded, widest = -(-width // MULTIPLE) * MULTIPLE, FILTER_WIDTHS[-1]
-    prepared = slots * (2 * padded + PER_SLOT) + 4 * rows * (ORDERING + 1)
-    if _pairs(n, queries) * width >= FILTER_PAYS and width > widest:
+    padded, widest = -(-width // MULTIPLE) * MULTIPLE, _directions.FILTER_WIDTHS[-1]
+    prepared = slots * (2 * padded + PER_SLOT) + 4 * rows * (_directions.ORDERING + 1)
+    if _directions.pair_count(n, queries) * width >= _directions.FILTER_PAYS and width > widest:
         filtered = slots * (padded + 2 * widest + 2 * PER_SLOT) + 4 * rows * (widest + 1)
         prepared = max(prepared, filtered)
     candidates = CANDIDATE * max(FEWEST_CANDIDATES, CANDIDATES_PER_NEIGHBOR * k) * searched
     gaps = 20 * leaves[0] * leaves[1]
-    return prepared + candidates + gaps + 4 * min(rows, _chunk(width)) * width
+    return prepared + candidates + gaps + 4 * min(rows, _directions.chunk(width)) * width
 
 
 def _narrow(groups: IntArray | None) -> Int32Array | None:
@@ -180,135 +195,24 @@ class _Prepared:
     first_tiles: Int32Array  # (m, 2) pairs of leaves
 
 
-def _prepare(matrices: list[Points], k: int, instructions: str) -> _Prepared:
+def _prepare(
+    matrices: list[Points], k: int, instructions: str, order: Int32Array | None = None
+) -> _Prepared:
     """Prepare the search among the first matrix for the rows of the last."""
     origin = centre(matrices[0])
-    basis, width = _filter_basis(matrices[0], origin, k, *matrices[1:])
-    projected = [_projected(rows, origin, basis) for rows in matrices]
-    leading = [values[:, :ORDERING] for values, _ in projected]
-    orders = [_in_tree_order(values) for values in leading]
+    basis, width = _directions.filter_basis(matrices[0], origin, k, *matrices[1:])
+    projected = [_directions.projected(rows, origin, basis) for rows in matrices]
+    leading = [values[:, : _directions.ORDERING] for values, _ in projected]
+    orders = [_in_tree_order(values) if order is None else order for values in leading]
     tiles = _nearest_leaves(leading, orders)
     whole = [(rows, None) for rows in matrices]
     codes = filter_codes = _codes(instructions, whole, origin, orders, tiled=width == 0)
     if width > 0:
-        lost = _product_error(matrices[0].shape[1], width)
+        lost = _directions.product_error(matrices[0].shape[1], width)
         short = [(values, lost * norms) for values, norms in projected]
         filter_codes = _codes(instructions, short, np.zeros(width), orders, tiled=True)
     slots = np.concatenate(orders)
     return _Prepared(filter_codes, codes, slots, len(slots) - len(orders[-1]), tiles)
-
-
-def _filter_basis(
-    X: Points, origin: FloatArray, k: int, asked: Points | None = None
-) -> tuple[Float32Array, int]:
-    """Return directions to project on, and how many of them are a filter of their own."""
-    n, dimensions = X.shape
-    queries = 0 if asked is None else len(asked)
-    pairs = _pairs(n, queries)
-    if pairs * dimensions < FILTER_PAYS or dimensions <= FILTER_WIDTHS[-1]:
-        return _principal(X, origin, min(ORDERING, dimensions)), 0
-    basis = _principal(X, origin, FILTER_WIDTHS[-1])
-    trial = _spaced(X, origin, TRIAL)
-    probes = trial[:: max(1, len(trial) // PROBES)][:PROBES]
-    if asked is not None:
-        probes = _spaced(asked, origin, PROBES)
-    rank = min(max(1, round(k * len(trial) / n)), len(trial) - 1)
-    projecting = PROJECTION * dimensions * (n + queries) / pairs
-    width = _filter_width(trial, probes, basis, rank, projecting)
-    return np.ascontiguousarray(basis[:, : width or ORDERING]), width
-
-
-def _pairs(n: int, queries: int) -> float:
-    return float(n) * queries if queries else float(n) * n / 2
-
-
-def _principal(X: Points, origin: FloatArray, width: int) -> Float32Array:
-    """Return directions near the leading principal ones, as columns that stretch no vector.
-
-    One step of orthogonal iteration on a sample: more steps gained nothing. The columns are
-    orthonormal but for float32, and scaled down by what float32 leaves of that.
-    """
-    sample = _spaced(X, origin, SAMPLE)
-    start = np.random.default_rng(0).standard_normal((X.shape[1], width), dtype=np.float32)
-    exact = np.linalg.qr(sample.T @ (sample @ start))[0].astype(np.float64)
-    stretch = np.linalg.norm(exact.T @ exact - np.eye(width), 2)
-    return np.asarray(exact / np.sqrt(1 + stretch + 4 * UNIT * np.sqrt(width)), dtype=np.float32)
-
-
-def _spaced(X: Points, origin: FloatArray, rows: int) -> Float32Array:
-    """Return about so many evenly spaced rows, shifted."""
-    return _shifted(X[:: max(1, len(X) // rows)][:rows], origin)
-
-
-def _shifted(rows: Points, origin: FloatArray) -> Float32Array:
-    shifted = np.empty(rows.shape, dtype=np.float32)
-    np.subtract(rows, origin.astype(rows.dtype), out=shifted, casting="same_kind")
-    return shifted
-
-
-def _filter_width(
-    trial: Float32Array, probes: Float32Array, basis: Float32Array, rank: int, projecting: float
-) -> int:
-    """Return the width of the filter that costs least, 0 for the codes of all dimensions.
-
-    The trial's rows stand for all points, the probes for all who ask: the pairs that a filter lets
-    pass are those whose projections are nearer than the neighbour of that rank. ``projecting`` is
-    the cost of one direction for each pair.
-    """
-    dimensions = trial.shape[1]
-    reach = np.partition(_squares(probes, trial), rank, axis=1)[:, [rank]] * LOOSE
-    costs = {0: _pair_cost(dimensions, 0.0, dimensions)}
-    values, own = trial @ basis, probes @ basis
-    for width in FILTER_WIDTHS:
-        passed = float((_squares(own[:, :width], values[:, :width]) <= reach).mean())
-        costs[width] = _pair_cost(width, passed, dimensions) + projecting * width
-    return min(costs, key=lambda width: costs[width])
-
-
-# Nanoseconds, measured: docs/decisions/0010-principal-directions-and-pairs-once.md.
-LOOSE = 1.25  # bounds are looser than the k-th distance while they are being found
-PROJECTION = 0.02  # of one row on one direction, per dimension
-
-
-def _pair_cost(width: int, passed: float, dimensions: int) -> float:
-    """Cost of a pair: the filter, and for those that pass the codes of all dimensions."""
-    return 0.1 + 0.0024 * width + passed * (12 + 0.03 * dimensions)
-
-
-def _squares(a: Float32Array, b: Float32Array) -> Float32Array:
-    squares = np.einsum("ij,ij->i", a, a)[:, None] + np.einsum("ij,ij->i", b, b) - 2 * a @ b.T
-    return np.asarray(squares)
-
-
-def _projected(
-    X: Points, origin: FloatArray, basis: Float32Array
-) -> tuple[Float32Array, Float32Array]:
-    """Return the rows along each direction, and an upper bound of their norms."""
-    values = np.empty((len(X), basis.shape[1]), dtype=np.float32)
-    norms = np.empty(len(X), dtype=np.float32)
-    step = _chunk(X.shape[1])
-    for first in range(0, len(X), step):
-        rows = slice(first, first + step)
-        Y = _shifted(X[rows], origin)
-        values[rows] = Y[:, :PRODUCT] @ basis[:PRODUCT]
-        for start in range(PRODUCT, X.shape[1], PRODUCT):
-            part = slice(start, start + PRODUCT)
-            values[rows] += Y[:, part] @ basis[part]
-        norms[rows] = np.sqrt(np.einsum("ij,ij->i", Y, Y)) * np.float32(1.001)
-    return values, norms
-
-
-def _chunk(dimensions: int) -> int:
-    return max(1, CHUNK // dimensions)
-
-
-def _product_error(dimensions: int, width: int) -> np.float32:
-    """Bound what float32 takes from a projection, relative to the norm of the row.
-
-    Sums of at most PRODUCT terms and of their sums: gamma |y| per direction, and the shift's u.
-    """
-    terms = min(PRODUCT, dimensions) + dimensions // PRODUCT + 4
-    return np.float32(1.01 * terms * UNIT * np.sqrt(width) + 2 * UNIT)
 
 
 def _in_tree_order(values: Float32Array) -> Int32Array:
@@ -323,7 +227,7 @@ def _in_tree_order(values: Float32Array) -> Int32Array:
 def _nearest_leaves(values: list[Float32Array], orders: list[Int32Array]) -> Int32Array:
     """Return the pairs of leaves that are compared first: each with itself and its nearest."""
     centres = [_leaf_centres(*each) for each in zip(values, orders, strict=True)]
-    gaps, joined = _squares(centres[-1], centres[0]), len(centres) == 1
+    gaps, joined = _directions.squares(centres[-1], centres[0]), len(centres) == 1
     if joined:
         np.fill_diagonal(gaps, -np.inf)
     count = min(NEAREST_LEAVES + 1, len(centres[0]))

@@ -14,17 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from layergeom.arrays import IntArray, Points
+from layergeom.arrays import Points
 from layergeom.errors import StoreError
-from layergeom.geometry.search_parts import Part, Progress, SharedPoints, search_part
+from layergeom.geometry.search_parts import Part, Progress, SharedPoints, Wanted, search_part
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates, open_states
 from layergeom.states.store import Store
 from layergeom.states.tensorfile import AnyArray
+from layergeom.version import VERSION
 from layergeom.workers import Workers
 
 FOLDER = "search"  # of a store: what workers leave until the lists of a layer are whole
-SCHEMA = 1
+SCHEMA = 2
 _ASKED = "asked"  # the piece that says what is searched
 
 
@@ -38,6 +39,7 @@ class Search:
     k: int
     of: int
     key: str
+    version: str = VERSION  # of the package that cuts it into parts
 
     @property
     def scratch(self) -> Store:
@@ -54,6 +56,10 @@ def search_share(search: Search, number: int) -> None:
     """Carry out one part of a search, and store it: what a worker does."""
     if search.part(number) is not None:
         return
+    if search.version != VERSION:
+        raise StoreError(
+            f"a worker has layergeom {VERSION}, the run {search.version}; install one version."
+        )
     told = search.scratch.get(_ASKED, search.key)
     X = None if told is None else _points(search, told)
     if told is None or X is None:
@@ -61,8 +67,9 @@ def search_share(search: Search, number: int) -> None:
             f"{search.folder} does not hold what is to be searched; give a folder that all "
             "workers see."
         )
-    groups = np.asarray(told["groups"]) if "groups" in told else None
-    found = search_part(X, search.k, groups, number, search.of)
+    arrays = {name: np.asarray(told[name]) for name in ("groups", "order") if name in told}
+    wanted = Wanted(search.k, arrays.get("groups"), arrays.get("order"))
+    found = search_part(X, wanted, number, search.of)
     search.scratch.put(_piece(number), vars(found), search.key)
 
 
@@ -96,16 +103,14 @@ def shared_points(
     """
     folder = Path() if states.store is None else states.store.folder.absolute()
 
-    def parts(
-        chosen: IntArray | None, k: int, groups: IntArray | None, progress: Progress | None
-    ) -> list[Part]:
-        content = (SCHEMA, states.key, layer, k, workers.number, chosen, groups)
-        search = Search(
-            folder, states.key, layer, k, workers.number, content_key("search", *content)
-        )
-        asked: dict[str, Points | None] = {"rows": chosen, "groups": groups}
+    def parts(wanted: Wanted, progress: Progress | None) -> list[Part]:
+        content = (SCHEMA, states.key, layer, workers.number, *vars(wanted).values())
+        key = content_key("search", *content)
+        search = Search(folder, states.key, layer, wanted.k, workers.number, key)
+        asked = {"groups": wanted.groups, "order": wanted.order, "rows": wanted.chosen}
         if states.load is not None:  # the layer lies elsewhere, maybe where workers do not see it
-            asked = {"points": X if chosen is None else X[chosen], "groups": groups}
+            del asked["rows"]
+            asked["points"] = X if wanted.chosen is None else X[wanted.chosen]
         told = {name: array for name, array in asked.items() if array is not None}
         search.scratch.put(_ASKED, told, search.key)
         pieces = [(search, number) for number in range(search.of)]

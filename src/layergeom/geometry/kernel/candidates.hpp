@@ -17,7 +17,7 @@ class Candidates {
  public:
   Candidates(int64_t slots, int64_t k, const float* error)
       : k_(k), capacity_(std::max<int64_t>(128, 6 * k)), error_(error),
-        listed_(new Candidate[slots * capacity_]), rows_(slots) {
+        listed_(table<Candidate>(slots * capacity_)), rows_(slots) {
     for (int64_t slot = 0; slot < slots; ++slot)
       rows_[slot] = {INFINITY, error[slot], 0, first_trigger()};
   }
@@ -128,6 +128,6 @@ class Candidates {
 
   int64_t k_, capacity_;
   const float* error_;
-  std::unique_ptr<Candidate[]> listed_;
+  Table<Candidate> listed_;
   std::vector<Row> rows_;
 };

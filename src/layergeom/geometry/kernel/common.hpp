@@ -17,4 +17,5 @@
 #include <utility>
 #include <vector>
 
+#include "table.hpp"
 #include "task.hpp"
