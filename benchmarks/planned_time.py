@@ -29,7 +29,10 @@ def case(model: str, data: str, rows: int) -> records.Record:
     return {
         "model": hidden.provenance["model"].rpartition("/")[2],
         "rows": len(samples),
-        "planned": {"forward": told.load + told.forward, "geometry": told.search + told.geometry},
+        "planned": {
+            "forward": told.load + told.forward,
+            "geometry": told.search + told.geometry + told.comparison,
+        },
         "taken": {"forward": forward, "geometry": geometry},
         "ratio": (told.total()) / (forward + geometry),
     }

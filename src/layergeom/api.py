@@ -219,10 +219,10 @@ def profile(
         settings = Settings(k=Settings.k if k is None else k, scale=scale or NEAREST, seed=seed)
         kinds = checked_nulls(nulls, of_states=True)
         if executor is not None:
-            from layergeom.tasks.worker_runs import search_by
+            from layergeom.tasks.worker_runs import measure_by
 
             shared_folder(place)
-            search_by(Workers.of(executor), hidden, settings, progress=progress)
+            measure_by(Workers.of(executor), hidden, settings, progress)
         found = measured_states(hidden, rows, settings, place, progress, where, quantities)
         found = nulls_of_states(found, kinds, hidden, rows, settings, place, progress, where)
     else:

@@ -18,7 +18,6 @@ from layergeom.added_quantities import AddedQuantity, added_quantities
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.geometry import neighbor_way
-from layergeom.geometry._search import has_device
 from layergeom.geometry.groups import chance_of_neighbors, check_groups
 from layergeom.geometry.scale_names import farthest_rank, scale_words
 from layergeom.geometry.uncertainty import Joined, covariance
@@ -27,8 +26,10 @@ from layergeom.layer import (
     GivenLabels,
     MeasuredLayer,
     Settings,
+    forget_layers,
     given_labels,
     measured_layer,
+    search_device,
 )
 from layergeom.profiles import BY_LABELS, FILE, Curve, LayerMap, Profile, layer_span, load
 from layergeom.states.content import content_key
@@ -55,7 +56,8 @@ def measure(
     Parameters
     ----------
     states : HiddenStates
-        Read one layer at a time; its store, if any, keeps the neighbour lists.
+        Read one layer at a time; its store, if any, keeps the neighbour lists, and until the
+        profile is made what workers have measured (:func:`layergeom.layer.keep_layer`).
     labels : sequence of n classes, Numbers or LabelSets, optional
         Real numbers and several labels per row as :mod:`layergeom.states.label_kinds` reads them.
         Missing labels leave their row out of label quantities; it still counts elsewhere.
@@ -100,7 +102,7 @@ def measure(
     given = _labels(states, labels, exclude)
     own, added = _groups(states, groups, settings), added_quantities(quantities)
     codes = sampling_groups(states, settings, groups)
-    device = _search_device(states, device)
+    device = search_device(states, device)
     way = neighbor_way(states.n, device)
     layers: list[MeasuredLayer] = []
     for done, key in enumerate(states.layers):
@@ -112,7 +114,9 @@ def measure(
             "no layer can be measured: "
             + "; ".join(f"{k}: {x.undefined}" for k, x in zip(states.layers, layers, strict=True))
         )
-    return _assemble(states, layers, given, _Making(settings, way, own, codes, added))
+    found = _assemble(states, layers, given, _Making(settings, way, own, codes, added))
+    forget_layers(states)
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,14 +159,6 @@ def sampling_groups(
     """
     own = _groups(states, groups, settings)
     return None if own is None else check_groups(own, states.n, max(settings.k, 2))
-
-
-def _search_device(states: HiddenStates, asked: str | None) -> str | None:
-    """Return the device asked for, or that of the model where it is here."""
-    if asked is not None:
-        return asked
-    own = states.provenance.get("device")
-    return own if own is not None and has_device(own) else None
 
 
 def measure_once(

@@ -74,6 +74,21 @@ class ScaleCurve:
     plateau_error: float
     plateau_share: float = float("nan")  # so in profiles of earlier versions
 
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> ScaleCurve:
+        """Return a curve from its JSON."""
+        plateau = content["plateau"]
+        return cls(
+            _whole(content["ranks"]),
+            _floats(content["distances"]),
+            _floats(content["values"]),
+            _floats(content["errors"]),
+            None if plateau is None else (plateau[0], plateau[1]),
+            float(_floats(content["plateau_dimension"])),
+            float(_floats(content["plateau_error"])),
+            float(_floats(content.get("plateau_share"))),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Profile:
@@ -262,8 +277,8 @@ def _profile(content: Mapping[str, Any]) -> Profile:
         names=tuple(LayerName(**name) for name in content["names"]),
         curves=_curves(content["curves"]),
         maps={key: _map(value) for key, value in content["maps"].items()},
-        scales={key: _scale(value) for key, value in content["scales"].items()},
-        decimation={key: _lists(value) for key, value in content["decimation"].items()},
+        scales={key: ScaleCurve.of(value) for key, value in content["scales"].items()},
+        decimation={key: number_lists(value) for key, value in content["decimation"].items()},
         covariance={key: _floats(value) for key, value in content["covariance"].items()},
         undefined=_mapping(content["undefined"]),
         counts=_mapping(content["counts"]),
@@ -326,20 +341,6 @@ def _map(content: Mapping[str, Any]) -> LayerMap:
     )
 
 
-def _scale(content: Mapping[str, Any]) -> ScaleCurve:
-    plateau = content["plateau"]
-    return ScaleCurve(
-        _whole(content["ranks"]),
-        _floats(content["distances"]),
-        _floats(content["values"]),
-        _floats(content["errors"]),
-        None if plateau is None else (plateau[0], plateau[1]),
-        float(_floats(content["plateau_dimension"])),
-        float(_floats(content["plateau_error"])),
-        float(_floats(content.get("plateau_share"))),
-    )
-
-
 def layer_span(keys: Sequence[str], layers: Sequence[str]) -> str:
     """Name layers of a profile, runs of neighbouring ones by their ends.
 
@@ -356,7 +357,8 @@ def layer_span(keys: Sequence[str], layers: Sequence[str]) -> str:
     )
 
 
-def _lists(content: Mapping[str, Any]) -> dict[str, list[float]]:
+def number_lists(content: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return lists of numbers from their JSON: null is nan."""
     return {key: [np.nan if x is None else x for x in row] for key, row in content.items()}
 
 

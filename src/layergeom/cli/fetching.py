@@ -118,7 +118,7 @@ def _time(timing: Timing, checkpoints: int, workers: int) -> str:
     parts = {
         f"forward pass on {timing.device}": timing.forward / workers,
         "neighbours": timing.search / workers,
-        "the rest": timing.load + timing.geometry,
+        "the rest": timing.load + timing.geometry / workers + timing.comparison,
     }
     told = ", ".join(f"{part} {duration(seconds)}" for part, seconds in parts.items())
     measured = f"measured on {timing.batches} of {timing.of} batches"

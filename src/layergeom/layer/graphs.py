@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from layergeom import geometry
 from layergeom.arrays import IntArray, Points
 from layergeom.geometry import NeighborGraph
+from layergeom.geometry._search import has_device
 from layergeom.layer.measured import with_gaps
 from layergeom.layer.settings import Settings
 from layergeom.layer.shared_search import shared_points
@@ -23,7 +25,7 @@ _BETWEEN = "neighbors-between"  # pieces of a store: lists of rows of other grou
 def layer_graph(
     states: HiddenStates,
     key: str,
-    X: Points,
+    X: Points | Callable[[], Points],
     settings: Settings,
     exclude: IntArray | None = None,
     groups: IntArray | None = None,
@@ -32,14 +34,16 @@ def layer_graph(
 ) -> NeighborGraph:
     """Return the neighbour graph of a layer, from the store if it has been made before.
 
-    With ``groups``, rows of one group are not neighbours; with ``exclude`` neither are rows of one
-    of its classes, and the graph serves the label overlap alone. ``workers`` share the search of
+    ``X`` is the layer, or a call that reads it, which is made only if it has to be searched. With
+    ``groups``, rows of one group are not neighbours; with ``exclude`` neither are rows of one of
+    its classes, and the graph serves the label overlap alone. ``workers`` share the search of
     states that lie in a store.
     """
     name, k, content = _graph_piece(states, key, settings, groups, exclude)
     stored = None if states.store is None else states.store.get(name, content, discard=True)
     if stored is not None:
         return NeighborGraph.unpacked(stored)
+    X = X() if callable(X) else X
     asked: dict[str, Any] = {
         "inputs": states.inputs,
         "groups": groups,
@@ -54,6 +58,14 @@ def layer_graph(
             graph = geometry.neighbor_graph(points, k, **asked)
     states.store.put(name, graph.packed(), content)
     return graph
+
+
+def search_device(states: HiddenStates, asked: str | None) -> str | None:
+    """Return the device asked for, or that of the model where neighbours can be searched on it."""
+    if asked is not None:
+        return asked
+    own = states.provenance.get("device")
+    return own if own is not None and has_device(own) else None
 
 
 def listed_groups(states: HiddenStates) -> IntArray | None:

@@ -9,7 +9,7 @@ import numpy as np
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.geometry import NeighborGraph
 from layergeom.geometry.audit import Audit
-from layergeom.geometry.uncertainty import Joined
+from layergeom.geometry.uncertainty import Joined, row_adjacency
 from layergeom.profiles import ScaleCurve
 
 
@@ -27,6 +27,11 @@ class MeasuredLayer:
     audit: Audit | None = None
     undefined: str = ""
     notes: list[str] = field(default_factory=list)
+
+    def hold(self, graph: NeighborGraph, k: int) -> None:
+        """Hold a graph and whom it joins, which every estimate asks for."""
+        self.graph = graph
+        self.joined["overlap"] = row_adjacency(graph, k)
 
 
 def with_gaps(codes: IntArray | None) -> FloatArray | None:

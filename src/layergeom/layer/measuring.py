@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from layergeom.errors import DegenerateError, GeometryWarning, InputError, Store
 from layergeom.geometry import NeighborGraph
 from layergeom.geometry.uncertainty import (
     cluster_error,
-    row_adjacency,
     same_point_error,
     standard_error,
 )
 from layergeom.layer.dimensions import measure_points
 from layergeom.layer.graphs import layer_graph
+from layergeom.layer.kept_layers import kept_layer
 from layergeom.layer.label_kinds import GivenLabels
 from layergeom.layer.measured import MeasuredLayer
 from layergeom.layer.settings import Settings
@@ -53,35 +53,58 @@ def measured_layer(
 
     Neighbours are searched on ``device``, which changes no answer. With ``groups`` (see
     :func:`layergeom.geometry.groups.check_groups`), these are the sampling units of all errors,
-    and all neighbours come from other groups. An ``added`` quantity that fails is told.
+    and all neighbours come from other groups. An ``added`` quantity that fails is told. What a
+    worker has measured of the layer is taken from the store.
+    """
+    read = cache(lambda: states[key])
+    searched = partial(layer_graph, states, key, read, settings, groups=groups, device=device)
+    layer = kept_layer(states, key, settings, groups, searched)
+    if layer is None:
+        layer = layer_alone(states, key, settings, device, groups, read)
+    graph = layer.graph
+    if graph is None:
+        return layer
+    with _collected(layer.notes):
+        if given is not None:
+            _labels(layer, searched, given, settings)
+        for quantity in added:
+            layer.numbers[quantity.name], trouble = quantity.of(read(), graph)
+            layer.notes += [trouble] if trouble else []
+    layer.graph = graph.nearest(settings.k)
+    return layer
+
+
+def layer_alone(
+    states: HiddenStates,
+    key: str,
+    settings: Settings,
+    device: str | None = None,
+    groups: IntArray | None = None,
+    read: Callable[[], Points] | None = None,
+) -> MeasuredLayer:
+    """Measure what one layer says without labels and further quantities, with its whole graph.
+
+    ``read`` returns the layer, for callers that read it themselves.
     """
     layer = MeasuredLayer()
     invalid = states.provenance.get("invalid", {})
     if key in invalid:
         layer.undefined = str(invalid[key])
         return layer
+    read = read or partial(states.__getitem__, key)
     with _collected(layer.notes):
         try:
-            X = states[key]
-            searched = partial(layer_graph, states, key, X, settings, groups=groups, device=device)
-            graph = searched()
+            X = read()
+            graph = layer_graph(states, key, read, settings, groups=groups, device=device)
         except StoreError:
             raise  # a full disk says nothing about the layer
         except (InputError, DegenerateError) as error:
             layer.undefined = str(error)
             return layer
-        layer.graph = graph
-        # Made here and kept: every estimate of this graph asks for it, or for that of the points.
-        layer.joined["overlap"] = row_adjacency(graph, settings.k)
+        layer.hold(graph, settings.k)
         _spectrum(layer, X, graph, states, key)
         _without_first(layer, X, graph, states)
         measure_points(layer, X, graph, settings)
-        if given is not None:
-            _labels(layer, searched, given, settings)
-        for quantity in added:
-            layer.numbers[quantity.name], trouble = quantity.of(X, graph)
-            layer.notes += [trouble] if trouble else []
-    layer.graph = graph.nearest(settings.k)
     return layer
 
 

@@ -24,7 +24,8 @@ from layergeom.states.stored import stored_states
 
 BATCHES = 8  # that are fed, from the longest rows to the shortest
 ROWS = 3000  # of the geometry that is measured, more where layers are wider
-SEARCHED = 20_000  # rows of the larger search that is measured
+SEARCHED = 60_000  # rows of the larger search that is measured
+ENTRIES = 1 << 26  # of their features
 _LATENT = 10  # dimension of the points that it is measured on
 
 
@@ -41,7 +42,9 @@ class Timing:
     search : float
         The neighbours of all layers, among all points.
     geometry : float
-        All else: spectra, dimensions, thinned points, overlaps.
+        All else of the layers, one by one: spectra, dimensions, thinned points.
+    comparison : float
+        The overlaps and covariances of all pairs of layers.
     batches, of : int
         Batches that were fed for it, of how many.
     device : str
@@ -52,6 +55,7 @@ class Timing:
     forward: float
     search: float
     geometry: float
+    comparison: float
     batches: int
     of: int
     device: str
@@ -59,10 +63,11 @@ class Timing:
     def total(self, workers: int = 1) -> float:
         """Return the seconds of the whole run, without figures and report.
 
-        Workers share forward pass and search alone, and each is taken to be as quick as this
-        process: that holds for machines of one kind, not for processes of one machine.
+        Workers share forward pass and layers, and each is taken to be as quick as this process:
+        that holds for machines of one kind, not for processes of one machine.
         """
-        return self.load + (self.forward + self.search) / workers + self.geometry
+        shared = self.forward + self.search + self.geometry
+        return self.load + shared / workers + self.comparison
 
 
 def timing(
@@ -106,12 +111,13 @@ def timing(
     forward, fed, of = _forward(feed)
     widths = [layer.width for layer in feed.plan.layers]
     rows = len(feed.sequences.kept if feed.chosen is None else feed.chosen.positions)
-    search, rest = geometry_seconds(rows, len(widths), max(widths), settings)
+    search, alone, pairs = geometry_seconds(rows, len(widths), max(widths), settings)
     return Timing(
         load=loading_took,
         forward=forward,
         search=search,
-        geometry=rest,
+        geometry=alone,
+        comparison=pairs,
         batches=fed,
         of=of,
         device=loaded.device,
@@ -139,8 +145,10 @@ def _tokens(feed: Feed, batches: Sequence[IntArray]) -> int:
     return sum(len(batch) * max(len(counted[row]) for row in batch) for batch in batches)
 
 
-def geometry_seconds(rows: int, layers: int, width: int, settings: Settings) -> tuple[float, float]:
-    """Return the seconds by the clock that search and the rest of the geometry will take.
+def geometry_seconds(
+    rows: int, layers: int, width: int, settings: Settings
+) -> tuple[float, float, float]:
+    """Return the seconds by the clock of the search, all else of the layers, and their comparison.
 
     Notes
     -----
@@ -152,9 +160,9 @@ def geometry_seconds(rows: int, layers: int, width: int, settings: Settings) -> 
     of_few = thinned * search_seconds(few, width, settings.ranks)
     alone = _measured([one], settings)
     pair = max(_measured([one, two], settings) - 2 * alone, 0.0)
-    rest = layers * max(alone - of_few, 0.0) + layers * (layers - 1) / 2 * pair
-    whole = layers * search_seconds(rows, width, settings.ranks)
-    return whole, (thinned - 1) * whole + rest * rows / few
+    search = layers * search_seconds(rows, width, settings.ranks)
+    rest = layers * max(alone - of_few, 0.0) * rows / few + (thinned - 1) * search
+    return search, rest, layers * (layers - 1) / 2 * pair * rows / few
 
 
 def search_seconds(rows: int, width: int, k: int) -> float:
@@ -162,15 +170,17 @@ def search_seconds(rows: int, width: int, k: int) -> float:
 
     Notes
     -----
-    Two searches of fewer rows say what a row and what a pair of rows costs.
+    Two searches of fewer rows say what a row and what a pair of rows costs. A pair costs the less
+    the more rows there are, since the neighbours are nearer; so the larger of the two is as large
+    as a fraction of a minute allows.
     """
-    most = min(rows, SEARCHED)
+    most = min(rows, SEARCHED, max(ROWS, ENTRIES // width))
     seconds = _search_took(most, width, k)
     if most == rows:
         return seconds
-    half = _search_took(most // 2, width, k)
-    a_row, of_all = half / (most // 2), seconds / most
-    a_pair = max(0.0, (of_all - a_row) / (most - most // 2))
+    few = most // 3
+    a_row, of_all = _search_took(few, width, k) / few, seconds / most
+    a_pair = max(0.0, (of_all - a_row) / (most - few))
     return rows * (of_all + a_pair * (rows - most))
 
 

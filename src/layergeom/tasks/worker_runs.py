@@ -1,16 +1,24 @@
-"""Runs carried out by several workers: shares of the rows, then parts of the neighbour searches."""
+"""Runs carried out by several workers: shares of the rows, then layers, or parts of a search."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from layergeom.errors import DegenerateError, InputError, StoreError
-from layergeom.layer import Settings, layer_graph
+from layergeom.layer import (
+    Settings,
+    is_kept,
+    keep_layer,
+    layer_alone,
+    layer_graph,
+    search_device,
+)
 from layergeom.measure import Progress, sampling_groups
 from layergeom.profiles import STATES
 from layergeom.states.extract import extract
-from layergeom.states.hidden import HiddenStates
+from layergeom.states.hidden import HiddenStates, open_states
 from layergeom.states.shards import FOLDER
 from layergeom.states.store import Store
 from layergeom.tasks.protocol_runs import prepared
@@ -28,7 +36,7 @@ def prepare_by(
     progress: Progress | None = None,
     **given: Any,
 ) -> None:
-    """Have workers read the states of a run and search its neighbours, so that it finds both.
+    """Have workers read the states of a run and measure its layers, so that it finds both.
 
     Parameters
     ----------
@@ -46,37 +54,53 @@ def prepare_by(
     extract_by(workers, model, data, folder, protocol=recipe, progress=progress, **given)
     plan, store = prepared(recipe, data, **given), Store(Path(str(folder)) / STATES)
     hidden = extract(model, plan.samples, store=store, **plan.extraction)
-    search_by(workers, hidden, plan.settings, progress=progress)
+    measure_by(workers, hidden, plan.settings, progress)
 
 
-def search_by(
-    workers: Workers,
-    hidden: HiddenStates,
-    settings: Settings,
-    groups: object = None,
-    progress: Progress | None = None,
+def measure_by(
+    workers: Workers, hidden: HiddenStates, settings: Settings, progress: Progress | None = None
 ) -> None:
-    """Have workers search the neighbours of every layer, which the store of the states keeps.
+    """Have workers measure the layers, which the store of the states keeps for the profile.
 
     Parameters
     ----------
     workers : Workers
-        Each takes a part of the pairs of one layer after the other.
+        Each takes one layer after the other. Of the layers that are left when all have had equally
+        many, each first searches a share of the pairs of rows.
     hidden : HiddenStates
         With a store on a file system that all workers see.
-    settings, groups
-        As of :func:`layergeom.measure.measure`.
+    settings : Settings
+        Of the profile.
     progress : callable(done, total, what), optional
-        Called when layers are done.
+        Called when searches and layers are done.
 
     Notes
     -----
-    The lists have the bits of a search in one process. Memory of each worker: the layer, and what
-    :func:`layergeom.search_memory` says. Layers that cannot be searched are passed over: the
-    profile says why. Cost: each worker prepares the whole layer, and meets its share of the pairs.
+    The numbers have the bits of one process with as many threads. What takes labels or further
+    quantities, and the comparison of layers, is left to the profile. Layers of stored arrays, which
+    workers may not see, are shared out as searches only. Memory of each worker: as of
+    :func:`layergeom.measure.measure`, for one layer.
     """
-    codes = sampling_groups(hidden, settings, groups)
-    for done, key in enumerate(hidden.layers):
+    whole = hidden.load is None
+    left = len(hidden.layers) % workers.number if whole else len(hidden.layers)
+    _search(workers, hidden, hidden.layers[len(hidden.layers) - left :], settings, progress)
+    if whole and hidden.store is not None:
+        place = str(hidden.store.folder.absolute())
+        pieces = [(place, hidden.key, layer, settings) for layer in hidden.layers]
+        told = None if progress is None else lambda done, all_: progress(done, all_, "layers")
+        workers.each(measure_layer, pieces, _layer_named, told)
+
+
+def _search(
+    workers: Workers,
+    hidden: HiddenStates,
+    layers: Sequence[str],
+    settings: Settings,
+    progress: Progress | None,
+) -> None:
+    """Search by pairs of rows; what cannot be searched is passed over: the profile says why."""
+    codes = sampling_groups(hidden, settings)
+    for done, key in enumerate(layers):
         try:
             layer_graph(hidden, key, hidden[key], settings, groups=codes, workers=workers)
         except StoreError:
@@ -84,7 +108,21 @@ def search_by(
         except (InputError, DegenerateError):
             pass
         if progress is not None:
-            progress(done + 1, len(hidden.layers), "layers searched")
+            progress(done + 1, len(layers), "layers searched")
+
+
+def measure_layer(folder: str, states: str, layer: str, settings: Settings) -> None:
+    """Measure one layer and keep it: what a worker does."""
+    hidden = open_states(Store(folder), states)
+    if hidden is None:
+        raise StoreError(
+            f"{folder} does not hold the states of the run; give a folder that all workers see."
+        )
+    codes = sampling_groups(hidden, settings)
+    if is_kept(hidden, layer, settings, codes):
+        return
+    measured = layer_alone(hidden, layer, settings, search_device(hidden, None), codes)
+    keep_layer(hidden, layer, settings, codes, measured)
 
 
 def extract_by(
@@ -138,6 +176,10 @@ def extract_by(
 def read_share(model: str, data: Any, folder: str, given: dict[str, Any], shard: str) -> int:
     """Read one share: what a worker does."""
     return extract_share(model, data, shard, folder, **given).rows
+
+
+def _layer_named(*piece: Any) -> str:
+    return f"the geometry of {piece[2]}"
 
 
 def _named(*piece: Any) -> str:
