@@ -118,9 +118,11 @@ def test_the_time_of_the_batches_and_of_the_geometry(
 
 def test_what_a_search_takes_from_two_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "SEARCHED", 400)
-    monkeypatch.setattr(timing, "_search_took", lambda n, *_: 2e-3 * n + 1e-5 * n**2)
+    took = lambda n, *_: 2e-3 * n + 1e-5 * n * (n - 1) / 2  # noqa: E731
+    monkeypatch.setattr(timing, "_search_took", took)
     for rows in (100, 400, 10_000):
-        assert timing.search_seconds(rows, 8, 5) == pytest.approx(2e-3 * rows + 1e-5 * rows**2)
+        assert timing.search_seconds(rows, 8, 5) == pytest.approx(took(rows))
+    assert timing.search_cost(10_000, 8, 5) == pytest.approx((2e-3, 1e-5))
 
 
 def test_the_geometry_of_layers_their_pairs_and_thinned_points(

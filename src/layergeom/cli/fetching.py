@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +26,7 @@ from layergeom.cli.printing import print_json, progress_bar
 from layergeom.cli.training import revision_names, told_on_stderr
 
 if TYPE_CHECKING:
+    from layergeom.tasks.cluster_plan import ClusterPlan
     from layergeom.tasks.fetch import Fetched
     from layergeom.tasks.plan import Plan
     from layergeom.tasks.timing import Timing
@@ -31,7 +34,10 @@ if TYPE_CHECKING:
 
 @command
 def plan(
-    model: Annotated[str, typer.Argument(help="Hub id, model, or folder of checkpoints.")],
+    model: Annotated[
+        str,
+        typer.Argument(help="Hub id, model, folder of checkpoints; or ROWSxLAYERSxFEATURES."),
+    ],
     checkpoints: Checkpoints,
     kept: Kept,
     rows: Rows,
@@ -42,7 +48,8 @@ def plan(
     dtype: Dtype = None,
     device: Device = None,
     workers: Annotated[
-        int, typer.Option(min=1, help="Machines like this one that share the run.")
+        int,
+        typer.Option("--workers", "--cluster", min=1, help="Machines like this one, to share it."),
     ] = 1,
     timed: Annotated[
         bool, typer.Option("--time/--no-time", help="Feed a few batches, to say how long.")
@@ -53,19 +60,27 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Say what a run will take before it begins: bytes, disk, memory, time."""
+    from layergeom.layer import Settings
+    from layergeom.tasks.cluster_plan import SHAPE, shape_plan
     from layergeom.tasks.plan import plan as planned
 
     options: dict[str, Any] = {"max_length": max_length, "dtype": dtype}
-    options |= {"device": device or "auto", "timed": timed, "folder": output}
+    options |= {"device": device or "auto", "timed": timed, "workers": workers, "folder": output}
     options |= {} if k is None else {"k": k}
+    if data is None and re.fullmatch(SHAPE, model):
+        many = checkpoints.max_checkpoints or 1
+        shape = shape_plan(model, workers, many, k or Settings.k, output)
+        print_json(_cluster_json(shape)) if as_json else typer.echo(_lines(_stages(shape)))
+        return
     for bundle in (checkpoints, kept, rows):
         options |= bundle.given()
     with told_on_stderr():
         found = planned(model, data, revisions=revision_names(revisions), **options)
     if as_json:
-        print_json(asdict(found))
+        cluster = None if found.cluster is None else _cluster_json(found.cluster)
+        print_json(asdict(found) | {"cluster": cluster})
     else:
-        typer.echo("\n".join(_plan_lines(found, workers)))
+        typer.echo(_lines(_plan_lines(found, workers)))
 
 
 @command
@@ -90,7 +105,7 @@ def fetch(
         typer.echo("\n".join(_fetched_lines(found)))
 
 
-def _plan_lines(plan: Plan, workers: int) -> list[str]:
+def _plan_lines(plan: Plan, workers: int) -> dict[str, str]:
     weights = f"weights {size(plan.memory_weights)}, a batch {size(plan.memory_batch)}"
     lines = {
         "model": f"{plan.parameters:,} parameters, {plan.layers} layers of {plan.width}",
@@ -107,9 +122,32 @@ def _plan_lines(plan: Plan, workers: int) -> list[str]:
         lines["too much"] = "; ".join(plan.shortfalls)
     if plan.checkpoints:
         lines["checkpoints"] = f"{len(plan.checkpoints)}, {_span(plan.checkpoints)}"
+    if plan.cluster is not None:
+        lines |= _stages(plan.cluster)
     each = f", at most {size(max(plan.download))} for a checkpoint" if plan.checkpoints else ""
     lines["download"] = f"{size(sum(plan.download))}{each}"
-    return [f"{name:<12}{text}" for name, text in lines.items()]
+    return lines
+
+
+def _stages(plan: ClusterPlan) -> dict[str, str]:
+    """Say what each stage of a run by several machines takes."""
+    many = f"{plan.checkpoints} checkpoints of " if plan.checkpoints > 1 else ""
+    lines = {"shape": f"{many}{plan.rows:,} rows, {plan.layers} layers of {plan.width}"}
+    for stage in plan.stages:
+        took = "time not known (no model)" if math.isnan(stage.seconds) else duration(stage.seconds)
+        memory = f", {size(stage.memory)} of memory for each worker" if stage.memory else ""
+        lines[stage.name] = f"{took}{memory}, {size(stage.traffic)} through the shared disk"
+    lines["shared disk"] = f"{size(plan.disk)} at most"
+    lines["in all"] = f"{duration(plan.seconds)} by {plan.workers} workers like this machine"
+    return lines
+
+
+def _lines(told: dict[str, str]) -> str:
+    return "\n".join(f"{name:<12}{text}" for name, text in told.items())
+
+
+def _cluster_json(plan: ClusterPlan) -> dict[str, Any]:
+    return asdict(plan) | {"seconds": plan.seconds}
 
 
 def _time(timing: Timing, checkpoints: int, workers: int) -> str:

@@ -58,7 +58,8 @@ def measured_layer(
     """
     read = cache(lambda: states[key])
     searched = partial(layer_graph, states, key, read, settings, groups=groups, device=device)
-    layer = kept_layer(states, key, settings, groups, searched)
+    with _collected([]):  # what the search has to tell is among what is kept
+        layer = kept_layer(states, key, settings, groups, searched)
     if layer is None:
         layer = layer_alone(states, key, settings, device, groups, read)
     graph = layer.graph

@@ -21,6 +21,7 @@ from layergeom.states.room import free_disk, gigabytes, machine_memory
 from layergeom.states.sampling import MAX_SAMPLES
 from layergeom.states.sources import identify, weight_files
 from layergeom.tasks.checkpoint_run import Keep, what_to_keep
+from layergeom.tasks.cluster_plan import ClusterPlan, cluster_plan, measured_pace
 from layergeom.tasks.geometry_sizes import GeometrySizes
 from layergeom.tasks.timing import Timing, timing
 
@@ -76,6 +77,8 @@ class Plan:
         What is left of a checkpoint (see :func:`layergeom.dynamics`).
     timing : Timing or None
         Seconds of one checkpoint; None where it was not measured.
+    cluster : ClusterPlan or None
+        Stages of a run by several workers; None for one, or where no time was measured.
     shortfalls : tuple of str
         What does not fit this machine; a run would be refused.
     """
@@ -101,6 +104,7 @@ class Plan:
     memory: int
     keep: Keep
     timing: Timing | None = None
+    cluster: ClusterPlan | None = None
     shortfalls: tuple[str, ...] = ()
 
 
@@ -142,6 +146,7 @@ def plan(
     part: str | None = None,
     device: str = "auto",
     timed: bool = True,
+    workers: int = 1,
     folder: Path | str = ".",
 ) -> Plan:
     """Say what a run of :func:`layergeom.profile` or :func:`layergeom.dynamics` will take.
@@ -163,6 +168,9 @@ def plan(
     timed : bool
         Feed a few batches of the data to the last checkpoint, and measure a small geometry, to say
         how long the run will take; only where data are given and all weights are on this machine.
+    workers : int
+        Machines like this one that share the run; several are planned stage by stage (see
+        :mod:`layergeom.tasks.cluster_plan`).
     folder : path
         Where the run will be written, to see whether its disk suffices.
 
@@ -195,10 +203,13 @@ def plan(
     disk, peak = _disk([missing for _, missing in sizes], geometry, what)
     weights, batch = network.memory(dtype, max_length)
     memory = max(weights + batch, geometry.memory)
-    took = None
+    took = shared = None
     if timed and not isinstance(samples, int) and not sizes[-1][1]:
         given = {"dtype": dtype, "max_length": max_length, "device": device}
         took = timing(found[-1].source, samples, geometry.settings, part, **given)
+    if took is not None and workers > 1:
+        pace = measured_pace(geometry, Path(folder), took.forward / rows)
+        shared = cluster_plan(geometry, pace, workers, len(found), weights + batch)
     return Plan(
         model=str(model),
         checkpoints=tuple(c.name for c in found if c.name),
@@ -221,6 +232,7 @@ def plan(
         memory=memory,
         keep=what,
         timing=took,
+        cluster=shared,
         shortfalls=_shortfalls(memory, peak, Path(folder)),
     )
 

@@ -154,34 +154,55 @@ def geometry_seconds(
     -----
     As :func:`timing` says.
     """
+    search = layers * search_seconds(rows, width, settings.ranks)
+    row, row_of_two = row_seconds(rows, width, settings)
+    rest = layers * rows * row + (thinned(settings) - 1) * search
+    return search, rest, layers * (layers - 1) / 2 * rows * row_of_two
+
+
+def thinned(settings: Settings) -> float:
+    """Return how many searches of all rows those of all and of thinned rows are together."""
+    return sum(1 / factor**2 for factor in settings.decimation)
+
+
+def row_seconds(rows: int, width: int, settings: Settings) -> tuple[float, float]:
+    """Return the seconds of each row: of a layer without its searches, and of two layers compared.
+
+    Measured on at most as many rows as the run has.
+    """
     few = min(rows, max(ROWS, width))
     one, two = _points(few, width, 0), _points(few, width, 1)
-    thinned = sum(1 / factor**2 for factor in settings.decimation)
-    of_few = thinned * search_seconds(few, width, settings.ranks)
     alone = _measured([one], settings)
     pair = max(_measured([one, two], settings) - 2 * alone, 0.0)
-    search = layers * search_seconds(rows, width, settings.ranks)
-    rest = layers * max(alone - of_few, 0.0) * rows / few + (thinned - 1) * search
-    return search, rest, layers * (layers - 1) / 2 * pair * rows / few
+    searched = thinned(settings) * search_seconds(few, width, settings.ranks)
+    return max(alone - searched, 0.0) / few, pair / few
 
 
 def search_seconds(rows: int, width: int, k: int) -> float:
-    """Return the seconds by the clock that one neighbour search will take on this machine.
+    """Return the seconds by the clock that one neighbour search will take on this machine."""
+    if rows <= _most(rows, width):
+        return _search_took(rows, width, k)
+    row, pair = search_cost(rows, width, k)
+    return rows * row + rows * (rows - 1) / 2 * pair
+
+
+def search_cost(rows: int, width: int, k: int) -> tuple[float, float]:
+    """Return the seconds of a search for each of its rows, and for each two of them.
 
     Notes
     -----
-    Two searches of fewer rows say what a row and what a pair of rows costs. A pair costs the less
-    the more rows there are, since the neighbours are nearer; so the larger of the two is as large
-    as a fraction of a minute allows.
+    Two searches of fewer rows tell. A pair costs the less the more rows there are, since the
+    neighbours are nearer; so the larger of the two is as large as a fraction of a minute allows.
     """
-    most = min(rows, SEARCHED, max(ROWS, ENTRIES // width))
-    seconds = _search_took(most, width, k)
-    if most == rows:
-        return seconds
+    most = _most(rows, width)
     few = most // 3
-    a_row, of_all = _search_took(few, width, k) / few, seconds / most
-    a_pair = max(0.0, (of_all - a_row) / (most - few))
-    return rows * (of_all + a_pair * (rows - most))
+    each = [_search_took(n, width, k) / n for n in (few, most)]  # row + pair (n - 1) / 2
+    pair = max(0.0, 2 * (each[1] - each[0]) / (most - few))
+    return max(0.0, each[1] - pair * (most - 1) / 2), pair
+
+
+def _most(rows: int, width: int) -> int:
+    return min(rows, SEARCHED, max(ROWS, ENTRIES // width))
 
 
 def _search_took(rows: int, width: int, k: int) -> float:
