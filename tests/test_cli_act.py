@@ -132,7 +132,7 @@ def test_macro_scores_are_shown_where_classes_are_unequal(
 @pytest.mark.parametrize(
     ("options", "code", "told"),
     [
-        ((), 2, "--labels is missing"),
+        ((), 2, "labels are missing"),
         (("--labels", "nowhere.txt"), 2, "no file nowhere.txt"),
         (("--labels", "LABELS", "--pool", "last"), 2, "there are no data"),
         (("--labels", "LABELS", "--metrics", "mlp"), 2, "metrics must be among"),

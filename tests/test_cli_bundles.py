@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import pytest
@@ -43,6 +44,19 @@ def test_paths_of_blocks_and_numbers_of_rows_are_read() -> None:
     assert Reading(max_samples="all").given() == {"max_samples": "all"}
     with pytest.raises(InputError, match="--max-samples is 'many'"):
         Reading(max_samples="many").given()
+
+
+def test_a_device_map_is_a_name_or_a_file(tmp_path: Path) -> None:
+    assert ForwardPass(device_map="auto").given() == {"device_map": "auto"}
+    file = tmp_path / "map.json"
+    file.write_text('{"embed": "cpu", "blocks": 1}')
+    assert ForwardPass(device_map=str(file)).given() == {
+        "device_map": {"embed": "cpu", "blocks": 1}
+    }
+    for content, says in (("[1]", "holds no map"), ('{"a": []}', "holds no map"), ("{", "as JSON")):
+        file.write_text(content)
+        with pytest.raises(InputError, match=says):
+            ForwardPass(device_map=str(file)).given()
 
 
 def test_several_views_are_told_from_one() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import layergeom as lg
+from layergeom.profiles import load
 from layergeom.show import comparison as show
+from layergeom.tasks.compare import compare
 
 Main = Callable[..., tuple[int, str, str]]
 
@@ -87,3 +91,43 @@ def test_one_run_is_not_enough(main: Main, runs: list[Path], no_page: object) ->
     code, _, err = main("compare", runs[0])
     assert code == 2
     assert "at least two runs but there is 1" in err
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory: pytest.TempPathFactory, runs: list[Path]) -> list[Path]:
+    """The runs with a warning that both have, one that differs, and one of the second alone."""
+    place = tmp_path_factory.mktemp("sampled")
+    for at, folder in enumerate(runs):
+        shutil.copytree(folder, place / folder.name)
+        told = ("90 of 200 rows were sampled.", f"block_1: {at + 2}.0% are twins.")
+        found = load(folder)
+        replace(found, warnings=(*told, *(["3 rows were cut."] * at))).save(place / folder.name)
+    return [place / "a", place / "b"]
+
+
+def test_what_both_runs_say_is_said_once(
+    main: Main, sampled: list[Path], no_page: object, tmp_path: Path
+) -> None:
+    code, out, _ = main("compare", *sampled, "-o", tmp_path, "--k", 8, "--permutations", 0)
+    assert code == 0
+    told = [line for line in out.splitlines() if line.startswith("Warning: ")]
+    assert "Warning: both runs: 90 of 200 rows were sampled." in told
+    assert "Warning: a: block_1: 2.0% are twins. (Likewise b: block_1.)" in told
+    assert "Warning: b: 3 rows were cut." in told
+    assert len([line for line in told if "sampled" in line]) == 1
+
+
+def test_two_runs_of_one_size_are_not_headed_by_a_claim_on_sizes(
+    main: Main, runs: list[Path], no_page: object, tmp_path: Path
+) -> None:
+    code, out, _ = main("compare", *runs, "-o", tmp_path, "--k", 8, "--sizes", "7,7")
+    assert code == 0
+    assert "A2" not in out
+    assert "whether size moves it" not in out
+
+
+def test_help_says_how_many_permutations_there_must_be(main: Main) -> None:
+    _, out, _ = main("compare", "--help")
+    assert "at least 20; 0 leaves it out" in " ".join(out.split())
+    assert compare.__doc__ is not None
+    assert "permutations : int, from 20 on, or 0" in compare.__doc__

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from layergeom import evaluate, profiles
+from layergeom.api import dynamics, profile
+from layergeom.errors import InputError
+from layergeom.profile_result import ProfileResult
 from states.tiny import folder, texts
 
 torch.set_num_threads(1)
@@ -122,3 +127,105 @@ def test_dynamics(main: Main, annotated: Path, tmp_path: Path) -> None:
     )
     assert code == 0
     assert "A labels" in said
+
+
+@pytest.fixture
+def domains(tmp_path: Path) -> Path:
+    """Sixty texts with codes of SCOPe: three superfamilies of two families."""
+    lines = sorted(set(texts(90)))[:60]
+    rows = [f"r{i},{line},a.1.{i % 3}.{i % 6 // 3}" for i, line in enumerate(lines)]
+    (tmp_path / "domains.csv").write_text("\n".join(["id,text,sccs", *rows]) + "\n")
+    return tmp_path / "domains.csv"
+
+
+def made(bert_folder: Path, data: Path, out: Path, **given: Any) -> Path:
+    """Make a run without its figures."""
+    profile(bert_folder, data, text_column="text", k=5, folder=out, **given)
+    return out
+
+
+def test_evaluate_by_the_names_that_the_run_was_made_with(
+    main: Main, bert_folder: Path, domains: Path, tmp_path: Path
+) -> None:
+    out = made(bert_folder, domains, tmp_path / "run")
+    asked = ("evaluate", out, "--metrics", "knn", "--json")
+    code, _, told = main(*asked)
+    assert code == 2
+    assert "labels are missing, and the states know none of their own" in told
+    made(bert_folder, domains, out, labels=":superfamily", exclude=":family")
+    by_file = json.loads(main(*asked, "--labels", f"{domains}:superfamily")[1])
+    for name in ("superfamily", ":superfamily"):
+        code, said, told = main(*asked, "--labels", name)
+        assert (code, told) == (0, "")
+        assert json.loads(said)["layers"] == by_file["layers"]
+    assert main(*asked, "--labels", ":fold")[0] == 3  # one fold only
+    apart = json.loads(main(*asked, "--labels", "superfamily", "--exclude", "family")[1])
+    assert apart["counts"]["groups"] == 6
+
+
+def test_evaluate_by_the_only_labels_of_the_run(
+    main: Main, bert_folder: Path, domains: Path, tmp_path: Path
+) -> None:
+    out = made(bert_folder, domains, tmp_path / "run", labels="superfamily", exclude="family")
+    asked = ("evaluate", out, "--metrics", "knn", "--json")
+    code, said, told = main(*asked)
+    assert code == 0
+    assert "layergeom: --labels superfamily was taken, the run's own: the level" in told
+    found = json.loads(said)
+    assert found["layers"] == json.loads(main(*asked, "--labels", "superfamily")[1])["layers"]
+    assert found["provenance"]["sources"]["labels"]["name"] == "superfamily"
+    told_of = " ".join(found["warnings"])
+    assert "No labels were given: those of the run, 'superfamily', were taken." in told_of
+    assert "unless exclude='family' (--exclude family) is given" in told_of
+    made(bert_folder, domains, out, labels="family")
+    code, _, told = main(*asked)
+    assert code == 2
+    assert "the run was made with several (" in told
+    assert "name those that are meant: --labels " in told
+
+
+def test_names_that_a_run_does_not_know(
+    main: Main, bert_folder: Path, domains: Path, tmp_path: Path
+) -> None:
+    out = made(bert_folder, domains, tmp_path / "run", labels="sccs")
+    for labels, told in {
+        "kind": "the run has no column 'kind' for labels, and there is no such file; it has 'sccs'",
+        ":kind": "the run has no column 'kind' for labels; it has 'sccs'",
+        "none.csv:kind": "There is no file none.csv for labels",
+    }.items():
+        code, _, said = main("evaluate", out, "--labels", labels)
+        assert code == 2
+        assert told in said
+
+
+def test_runs_that_keep_no_states_of_their_own(main: Main, states: Path, tmp_path: Path) -> None:
+    profile(states, labels=["a", "b"] * 30, k=5, folder=tmp_path / "run")
+    code, _, told = main("evaluate", tmp_path / "run", "--labels", "labels")
+    assert code == 2
+    assert "keeps no states; give the states it was made of in its place" in told
+
+
+def test_evaluate_a_profile(bert_folder: Path, domains: Path, tmp_path: Path) -> None:
+    out = made(bert_folder, domains, tmp_path / "run", labels="superfamily")
+    known = ProfileResult.of(profiles.load(out), out / profiles.FILE)
+    found = evaluate(known, labels="superfamily", metrics=("knn",))
+    assert found.counts["classes"] == 3
+    assert found.provenance["sources"]["labels"]["name"] == "superfamily"
+    with pytest.raises(InputError, match="made without folder=… has kept no states"):
+        evaluate(ProfileResult.of(profiles.load(out)), labels="superfamily")
+
+
+def test_a_training_run_is_evaluated_by_its_checkpoints(
+    main: Main, annotated: Path, tmp_path: Path
+) -> None:
+    for step in (0, 8):
+        folder(tmp_path / "run" / f"step{step}", initializer_range=0.2 + step / 10)
+    given = {"text_column": "text", "labels": "tm", "k": 5, "folder": tmp_path / "out"}
+    dynamics(tmp_path / "run", annotated, **given)
+    code, _, told = main("evaluate", tmp_path / "out")
+    assert code == 2
+    checkpoint = tmp_path / "out" / "checkpoints" / "step8"
+    assert f"is a training run; evaluate a checkpoint of it, as {checkpoint}" in told
+    code, said, _ = main("evaluate", checkpoint, "--metrics", "knn", "--json")
+    assert code == 0
+    assert json.loads(said)["label_type"] == "number"

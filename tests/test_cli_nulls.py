@@ -40,5 +40,6 @@ def test_the_answer_says_what_they_say(main, states_file: Path, tmp_path: Path) 
         "run", "--states", states_file, "--k", 10, "-o", tmp_path, "--null", "permuted,gaussian"
     )
     assert code == 0, told
-    assert "upper 95 % of permutations" in printed
+    assert "exceeds what permutations reach" in printed
+    assert printed.count("at the 5% level for all layers together (Holm)") == 2
     assert "Gaussian cloud with the same spectrum" in printed

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from layergeom import api
 from layergeom.cli import printing
 
 pty = pytest.importorskip("pty", reason="needs pseudo-terminals, which this system lacks")
+Main = Callable[..., tuple[int, str, str]]
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -77,6 +80,14 @@ def test_no_encoding_stops_it(run: Path, encoding: str) -> None:
     assert json.loads(text)["recommendation"]["layer"]
 
 
+@pytest.mark.parametrize(("encoding", "text"), [("cp1252", "-0.2 ± ?"), ("utf-8", "−0.2 ± ∞")])
+def test_a_number_keeps_its_sign_in_every_encoding(encoding: str, text: str) -> None:
+    script = "from layergeom.cli.printing import say; say(['−0.2 ± ∞'])"
+    told = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-c", script], env=told, capture_output=True, check=True)
+    assert done.stdout.decode(encoding).strip() == text
+
+
 @pytest.mark.parametrize("width", [24, 40, 80])
 def test_lines_are_folded_between_words(width: int, capsys: Any, monkeypatch: Any) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
@@ -93,3 +104,24 @@ def test_a_pipe_gets_every_line_whole(capsys: Any) -> None:
     line = "word " * 60
     printing.say([line.strip()])
     assert capsys.readouterr().out == line.strip() + "\n"
+
+
+@pytest.mark.usefixtures("no_views")
+def test_what_would_settle_it_is_the_typed_command_and_an_option(
+    main: Main, states_file: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "my run"
+    typed = ["run", "--states", str(states_file), "--k", "10", "-o", str(place)]
+    wanted = f"What would settle it: {shlex.join(['layergeom', *typed, '--labels', 'FILE'])}"
+    assert wanted in main(*typed)[1].splitlines()
+    assert wanted in main("recommend", place)[1].splitlines()
+    assert wanted in main("report", place)[1].splitlines()
+    again = shlex.split(wanted.partition(": ")[2])[1:-1]
+    (tmp_path / "labels.txt").write_text("\n".join("ab"[i % 2] for i in range(rows_of(place))))
+    code, out, err = main(*again, tmp_path / "labels.txt")  # it can be followed
+    assert code == 0, err
+    assert "What would settle it: the labels given already settle it" in out
+
+
+def rows_of(place: Path) -> int:
+    return int(json.loads((place / "profile.json").read_text())["counts"]["rows"])

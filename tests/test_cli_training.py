@@ -94,7 +94,10 @@ def test_dynamics_says_where_the_mean_is_largest(
     common = (training_run, tokens, "--k", 5, "-o", tmp_path / "out")
     code, out, err = main("dynamics", *common, "--keep", "profile", "--max-checkpoints", 2)
     assert (code, err) == (0, "")
-    assert "Layer-mean dimension: " in out
+    first, second, *lines = out.splitlines()
+    assert "the layer-mean dimension starts at " in first
+    assert second.startswith(("The layer to use ", "A layer to use ", "No layer stands out "))
+    assert lines[:4][-3:] == ["Checkpoints: 2: step0, step100", "", "The last checkpoint, step100:"]
     assert {p.name for p in (tmp_path / "out" / "checkpoints" / "step0").iterdir()} == {
         "kept",
         "profile.json",
@@ -124,8 +127,12 @@ def test_the_report_of_a_training_is_not_written_over(
     rows = np.random.default_rng(0).integers(4, VOCABULARY, (60, 6))
     np.savez(tmp_path / "rows.npz", tokens=rows)
     asked = ("dynamics", training_run, tmp_path / "rows.npz", "--k", "5", "-o", tmp_path / "run")
-    assert main(*asked)[0] == 0
+    code, out, _ = main(*asked)
+    assert code == 0
     report = (tmp_path / "run" / "report.html").read_bytes()
+    opening = " ".join(out.splitlines()[:2]).replace(" ± ", "\u00a0±\u00a0")
+    assert f'<p class="sentence">{opening}</p>' in report.decode()
+    assert f"{tmp_path / 'run' / 'dynamics.csv'}\n" in out
     code, _, err = main("report", tmp_path / "run")
     assert code == 2
     assert "is a training run, whose report shows every checkpoint" in err

@@ -57,3 +57,11 @@ def test_maps_over_a_training():
     assert frame.loc[("step10", "block_1"), "dimension"] == profiles[1].dimension.values[1]
     assert frame.loc[("step0", "embedding"), "anisotropy_error"] == profiles[0].anisotropy.errors[0]
     assert frame.loc[("step0", "block_1"), "overlap_to_final"] == 0.4
+    assert frame["depth"].tolist() == [0, 1, 0, 1]
+    assert np.isnan(frame.loc[("step0", "block_1"), "overlap_to_final_error"])
+    assert (
+        frame.loc[("step0", "embedding"), "overlap_next_chance"]
+        == (profiles[0]["overlap_next"].chance[0])
+    )
+    unknown = replace(found, overlap_to_final=np.full((2, 2), np.nan)).to_frame()
+    assert set(frame) - set(unknown) == {"overlap_to_final", "overlap_to_final_error"}

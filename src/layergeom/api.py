@@ -115,6 +115,7 @@ def profile(
     seed: int = 0,
     quantities: Any = None,
     nulls: str | Sequence[str] | None = None,
+    neighbors: Literal["exact", "approximate"] = "exact",
     folder: Path | str | None = None,
     progress: Progress | None = None,
     executor: Executor | Workers | None = None,
@@ -132,7 +133,8 @@ def profile(
     labels, exclude : column name, file, "file:column" or sequence, optional
         Class of each row for the label overlap, or a number (curve ``label_agreement``), or several
         labels (``label_jaccard``); finer groups whose members are no neighbours. Of SCOPe or CATH
-        codes a level: ``labels="superfamily", exclude="family"``.
+        codes a level: ``labels="superfamily", exclude="family"``; ``":topic"`` is the data's own
+        column.
     label_type : {"class", "number", "multi"}, optional
         What the labels are; inferred unless given, and then said in the warnings
         (docs/how-to/numeric_and_several_labels.md).
@@ -157,12 +159,15 @@ def profile(
     nulls : str or list of str, optional
         What the curves read where there is nothing to find, kept in ``nulls``: ``permuted``,
         ``gaussian``, ``shuffled``, ``untrained``, ``length`` (docs/explanation/nulls.md).
+    neighbors : {"exact", "approximate"}
+        ``approximate`` may miss some, and says how many
+        (docs/explanation/approximate_neighbors.md).
     folder : path, optional
         Keeps states and neighbour lists; a second call computes nothing that is there.
     progress : callable(done, total, what), optional
         Called along the way.
     executor : concurrent.futures.Executor or Workers, optional
-        Processes, of a cluster too, that share the forward pass and each layer's neighbour search;
+        Processes, of a cluster too, that share the forward pass and the layers;
         they must see ``folder``. The numbers are those of one process
         (docs/how-to/run_on_a_cluster.md).
     **options
@@ -216,7 +221,12 @@ def profile(
         device = options.pop("device", None)
         hidden, rows = given_states(model, protocol, reading, place, options)
         where = None if device == "auto" else device
-        settings = Settings(k=Settings.k if k is None else k, scale=scale or NEAREST, seed=seed)
+        settings = Settings(
+            k=Settings.k if k is None else k,
+            scale=scale or NEAREST,
+            seed=seed,
+            neighbors=neighbors,
+        )
         kinds = checked_nulls(nulls, of_states=True)
         if executor is not None:
             from layergeom.tasks.worker_runs import measure_by
@@ -230,13 +240,15 @@ def profile(
 
         options |= {**reading, "k": k, "scale": scale, "seed": seed}
         options |= {"quantities": quantities, "nulls": nulls}
+        if neighbors != "exact":
+            options["neighbors"] = neighbors
         if executor is not None:
             from layergeom.tasks.worker_runs import prepare_by
 
             prepare_by(Workers.of(executor), protocol, model, data, place, progress, **options)
         found = profile_by(protocol, model, data, folder=place, progress=progress, **options)
     _tell_plain_search(found)
-    return ProfileResult.of(found)
+    return ProfileResult.of(found, place)
 
 
 def profile_views(
@@ -265,7 +277,11 @@ def profile_views(
 
     options |= {"folder": None if folder is None else Path(folder), "progress": progress}
     found = profiles_by(protocol, model, data, pools=pools, hook_points=hook_points, **options)
-    return {view: ProfileResult.of(profile) for view, profile in found.items()}
+    place = options["folder"]
+    return {
+        view: ProfileResult.of(profile, place and place / view.name)
+        for view, profile in found.items()
+    }
 
 
 def _tell_plain_search(found: Profile) -> None:
@@ -378,4 +394,4 @@ def load(path: Path | str) -> ProfileResult:
     StoreError
         If it is damaged or newer than this version.
     """
-    return ProfileResult.of(profiles.load(path))
+    return ProfileResult.of(profiles.load(path), path)

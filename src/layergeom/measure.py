@@ -17,7 +17,7 @@ from layergeom import arrays, geometry
 from layergeom.added_quantities import AddedQuantity, added_quantities
 from layergeom.arrays import FloatArray, IntArray
 from layergeom.errors import DegenerateError, InputError, StoreError
-from layergeom.geometry import neighbor_way
+from layergeom.geometry import approximate, neighbor_way
 from layergeom.geometry.groups import chance_of_neighbors, check_groups
 from layergeom.geometry.scale_names import farthest_rank, scale_words
 from layergeom.geometry.uncertainty import Joined, covariance
@@ -103,7 +103,7 @@ def measure(
     own, added = _groups(states, groups, settings), added_quantities(quantities)
     codes = sampling_groups(states, settings, groups)
     device = search_device(states, device)
-    way = neighbor_way(states.n, device)
+    way = neighbor_way(states.n, device) if settings.neighbors == "exact" else approximate.WAY
     layers: list[MeasuredLayer] = []
     for done, key in enumerate(states.layers):
         layers.append(measured_layer(states, key, given, settings, device, codes, added))
@@ -225,6 +225,7 @@ def _key(
 
 def check_rows(n: int, settings: Settings) -> None:
     """Raise an InputError if ``n`` rows are too few; known before any forward pass."""
+    check_search(settings)
     if settings.k >= n:
         raise InputError(
             f"k is {settings.k} but there are {n} rows; k must be at most {n - 1}: "
@@ -237,6 +238,12 @@ def check_rows(n: int, settings: Settings) -> None:
         )
 
 
+def check_search(settings: Settings) -> None:
+    """Raise an InputError if neighbours cannot be searched as asked here."""
+    if settings.neighbors == "approximate":
+        approximate.library()
+
+
 def check_samples(
     n: int, settings: Settings, pool: str | None = None, max_tokens: int | None = MAX_TOKENS
 ) -> None:
@@ -244,6 +251,7 @@ def check_samples(
 
     Of single tokens (``pool="token"``) only the most is known, ``max_tokens``.
     """
+    check_search(settings)
     if pool != "token":
         check_rows(n, settings)
     elif max_tokens is not None and settings.k >= max_tokens:

@@ -18,13 +18,19 @@ class ProfileResult(Profile):
     """A profile with its reading, figures and report at hand.
 
     All that :class:`layergeom.profiles.Profile` holds, and: ``phases``, ``recommendation``,
-    ``reading``, ``plot()``, ``report()``.
+    ``reading``, ``plot()``, ``report()``; and in ``folder`` where its states are, None if nowhere.
     """
 
+    folder: Path | None = None
+
     @classmethod
-    def of(cls, profile: Profile) -> ProfileResult:
-        """Return the same numbers with their views."""
-        return cls(**{f.name: getattr(profile, f.name) for f in fields(Profile)})
+    def of(cls, profile: Profile, folder: Path | str | None = None) -> ProfileResult:
+        """Return the same numbers with their views, of a run in ``folder`` (or its file)."""
+        found = cls(**{f.name: getattr(profile, f.name) for f in fields(Profile)})
+        if folder is not None:
+            place = Path(folder)
+            object.__setattr__(found, "folder", place if place.is_dir() else place.parent)
+        return found
 
     @cached_property
     def reading(self) -> Reading:

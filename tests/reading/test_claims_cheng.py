@@ -59,7 +59,7 @@ def test_noise_decides_nothing() -> None:
 def test_a_peak_below_an_end_is_not_above_both() -> None:
     claim = cheng_claims(repeats([30, 5, 9, 14, 11, 8, 6]))[0]
     assert claim.verdict == "does not hold"
-    assert "-16" in claim.evidence
+    assert "−16" in claim.evidence
 
 
 @pytest.mark.parametrize(("place", "needs"), [(1, "shuffled control"), (2, "untrained network")])

@@ -11,6 +11,7 @@ from layergeom.profiles import Curve, Profile
 from layergeom.reading.nulls import null_statements
 from layergeom.states.hidden import LayerName
 
+ALL = "at the 5% level for all layers together (Holm)"
 LAYERS = ("embedding", "block_1", "block_2", "block_3")
 
 
@@ -35,7 +36,8 @@ def profile() -> Profile:
 
 
 def said(profile: Profile, **nulls: dict[str, Curve]) -> list[str]:
-    return list(null_statements(replace(profile, nulls=nulls)))
+    draws = {"nulls": {"permuted": {"draws": 100}}}
+    return list(null_statements(replace(profile, nulls=nulls, provenance=draws)))
 
 
 def test_nothing_is_said_without_nulls(profile: Profile) -> None:
@@ -43,18 +45,30 @@ def test_nothing_is_said_without_nulls(profile: Profile) -> None:
 
 
 def test_layers_above_the_permutations_are_counted_and_named(profile: Profile) -> None:
+    mean = curve("overlap_next", [0.04, 0.04, 0.05, np.nan], 0.001)  # deviations of 0.01
     upper = curve("overlap_next_upper", [0.06, 0.06, 0.07, np.nan])
-    [text] = said(profile, permuted={"overlap_next_upper": upper})
+    [text] = said(profile, permuted={"overlap_next": mean, "overlap_next_upper": upper})
     assert text == (
-        "The overlap with the next layer exceeds the upper 95 % of permutations (0.070 at most) at "
-        "2 of 3 layers (embedding, block_2)."
+        "The overlap with the next layer exceeds what permutations reach (upper 95 % of one layer: "
+        f"0.070 at most) at 2 of 3 layers (embedding, block_2), {ALL}."
     )
+
+
+def test_a_layer_just_above_its_own_permutations_does_not_count_among_many(
+    profile: Profile,
+) -> None:
+    """Two deviations: one test at 5 % would count it, three together do not."""
+    mean = curve("overlap_next", [0.48, 0.05, 0.6, np.nan], 0.001)
+    upper = curve("overlap_next_upper", [0.497, 0.06, 0.62, np.nan])
+    [text] = said(profile, permuted={"overlap_next": mean, "overlap_next_upper": upper})
+    assert "at 0 of 3 layers" in text
 
 
 def test_dimensions_below_the_gaussian_are_counted(profile: Profile) -> None:
     null = curve("dimension", [8.2, 12, 9, 9])  # 1.4, 14 and 28 errors away
     [text] = said(profile, gaussian={"dimension": null})
-    assert "(8.2 to 12) at 2 of 3 layers (block_1 to block_2)" in text
+    assert text.startswith("The dimension lies below that of a Gaussian cloud")
+    assert f"(8.2 to 12) at 2 of 3 layers (block_1 to block_2), {ALL}; elsewhere" in text
 
 
 def test_a_dimension_above_the_gaussian_is_not_below(profile: Profile) -> None:
@@ -70,9 +84,26 @@ def test_other_models_are_told_with_dimension_and_labels(profile: Profile) -> No
     [text] = said(profile, untrained=null)
     assert text == (
         "With untrained weights the dimension reads 4 to 8 and differs at 1 of 3 layers (block_1); "
-        "the label overlap reads 0.3 to 0.6 and differs at 2 of 4 layers (block_1 to block_2)."
+        f"the label overlap reads 0.3 to 0.6 and differs at 2 of 4 layers (block_1 to block_2), "
+        f"{ALL}."
     )
     assert said(profile, shuffled={})[:1] == []
+
+
+def test_two_errors_at_one_of_many_layers_are_no_difference(profile: Profile) -> None:
+    """2.1 errors: p = 0.036, which counts alone and not among three layers (0.05/3)."""
+    away = 2.1 * float(np.hypot(0.1, 0.1))
+    text = said(profile, untrained={"dimension": curve("dimension", [8 - away, 10, 5, 5])})[0]
+    assert "differs at 0 of 3 layers" in text
+    alone = said(profile, untrained={"dimension": curve("dimension", [8 - away] + [np.nan] * 3)})
+    assert "differs at 1 of 1 layer (embedding)" in alone[0]
+
+
+def test_equal_values_without_errors_do_not_differ(profile: Profile) -> None:
+    """The embedding of shuffled tokens is that of the tokens, to the last digit."""
+    exact = replace(profile, curves={"dimension": curve("dimension", [8, 10, 5, np.nan], 0.0)})
+    [text] = said(exact, shuffled={"dimension": curve("dimension", [8, 4, 5, np.nan], 0.0)})
+    assert "differs at 1 of 3 layers (block_1)" in text
 
 
 def test_length_tells_what_remains_at_the_layer_with_most(profile: Profile) -> None:

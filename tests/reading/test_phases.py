@@ -87,7 +87,7 @@ def test_evidence_holds_the_numbers() -> None:
     assert "from 8.00 ± 0.10 at embedding to 21.00 ± 0.10 at block_3" in evidence["expansion"]
     assert "a change of +13.00 ± 0.14" in evidence["expansion"]
     assert "highest at block_3, 21.00 ± 0.10" in evidence["peak"]
-    assert "a change of -15.00 ± 0.14" in evidence["compression"]
+    assert "a change of −15.00 ± 0.14" in evidence["compression"]
     assert "3 layers cannot be told apart" in evidence["plateau"]
     needed = re.search(r"where (\d+\.\d+) is needed", evidence["expansion"])
     assert needed is not None

@@ -56,7 +56,7 @@ def test_further_statements_count_what_is_missing() -> None:
     scales = {"block_1": scale(True), "block_2": scale(True), "block_3": scale(False)}
     reading = read(profile_of((NAN, *DEEP), scales=scales))
     assert reading.statements[0] == "1 layer has no dimension: embedding."
-    assert reading.statements[1].startswith("2 of 3 layers show a plateau")
+    assert reading.statements[1].startswith("At 2 of 3 layers the dimension stays within 15%")
     assert read(profile_of((NAN, NAN, *DEEP))).statements == (
         "2 layers have no dimension: embedding, block_1.",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +30,7 @@ from layergeom.reading.recommend import (
     recommendation,
 )
 from layergeom.reading.turns import draws
+from layergeom.states.hidden import HEAD, LayerName
 
 
 def choose(profile: Profile) -> Recommendation:
@@ -193,6 +195,31 @@ def test_a_ripple_is_not_sent_for_more_rows() -> None:
     assert refused.settle.endswith("--labels FILE")
 
 
+def test_a_run_of_the_command_line_is_told_its_own_command() -> None:
+    typed = ["run", "my gpt", "rows.csv", "-o", "out", "--max-samples", "1000", "--pool=last"]
+    made = profile_of((8, 12, 10.5, 12, 12.2), 0.6, rows=1000, sampled_from=100_000)
+    made = replace(made, provenance={**made.provenance, "command": typed})
+    start = "layergeom run 'my gpt' rows.csv -o out --pool=last --max-samples "
+    settle = choose(made).settle
+    assert settle is not None
+    assert re.fullmatch(re.escape(start) + r"\d+", settle)
+    risen = profile_of(RISING)
+    risen = replace(risen, provenance={**risen.provenance, "command": typed})
+    assert choose(risen).settle == f"{shlex.join(['layergeom', *typed])} --labels FILE"
+
+
+def test_a_sentence_encoder_is_not_said_to_end_with_a_norm() -> None:
+    name = LayerName("final", 1.0, None, f"Pooling, Normalize{HEAD}", 6, False)
+    profile = profile_of(RISING)
+    profile = replace(profile, names=(*profile.names[:-1], name))
+    assert layer_words(profile, profile.layers[-1]) == (
+        "final = output of Pooling, Normalize (modules.json) = the whole model of 6 blocks"
+    )
+    older = replace(name, module=None, final_norm=True)  # as earlier versions named it
+    profile = replace(profile, names=(*profile.names[:-1], older))
+    assert layer_words(profile, profile.layers[-1]).endswith("own output behind 6 blocks")
+
+
 def test_stored_states_are_told_how_to_give_labels() -> None:
     refused = choose(profile_of(RISING, states={"source": "states.npz"}))
     assert refused.settle == "layergeom run --states DIR --labels FILE"
@@ -241,7 +268,7 @@ def test_labels_say_what_the_choice_gains_with_a_paired_error() -> None:
     assert apart.best_by_labels == "block_7"
     assert "label overlap 0.800 ± 0.020" in apart.useful
     assert "+0.300 ± 0.028 against the last layer block_11" in apart.useful
-    assert "-0.020 ± 0.028 against the best layer block_7" in apart.useful
+    assert "−0.020 ± 0.028 against the best layer block_7" in apart.useful
     assert "chance 0.050" in apart.useful
     paired = choose(profile_of(DEEP, labels=OVERLAPS, label_error=0.02, label_correlation=0.75))
     assert "+0.300 ± 0.014 against the last layer" in paired.useful

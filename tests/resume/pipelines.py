@@ -15,7 +15,7 @@ from layergeom.states.unfinished import read_journal
 from states import tiny
 
 BATCH = ROWS_A_PART // 2
-PIECES = 9  # four layers, their neighbour lists, and what goes with the rows
+PIECES = 10  # four layers, their neighbour lists, what goes with the rows, and their contents
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def numbers(run: Path) -> Any:
 def parts_done(run: Path) -> int:
     """Parts of the states that need no other forward pass."""
     store = Store(run / "states")
-    if "states" in store.names() and len(store.names()) >= PIECES - 4:
+    if "states" in store.names() and len(store.names()) >= PIECES - 5:
         return ROWS // ROWS_A_PART
     journals = [read_journal(path) for path in (run / "states").glob(f"{DRAFT}*.json")]
     return max([0, *(len(journal["parts"]) for journal in journals if journal)])

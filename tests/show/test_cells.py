@@ -17,6 +17,8 @@ NAN = math.nan
         (0.98, 0.004, "0.9800 ± 0.0040"),
         (1234.0, 250.0, "1,234 ± 250"),
         (2.0, 1e-9, "2.00 ± 1e-09"),
+        (-0.02, 0.005, "−0.0200 ± 0.0050"),
+        (-3.0, NAN, "−3 ± –"),
     ],
 )
 def test_value_with_error(value, error, text):
@@ -36,7 +38,17 @@ def test_long_text_is_cut():
     assert visible("x" * 50, 10) == "x" * 9 + "…"
 
 
-@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (np.inf, "∞"), (2e7, "2.0e+07")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (np.inf, "∞"),
+        (2e7, "2.0e+07"),
+        (-1.5, "−1.50"),
+        (-2e7, "−2.0e+07"),
+        (-np.inf, "−∞"),
+    ],
+)
 def test_extreme_numbers(value, text):
     assert number(value) == text
 

@@ -9,12 +9,14 @@ import io
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from layergeom.reading.heights import Height
 from layergeom.show import figure_files
 from layergeom.show.comparison import (
     comparison_page,
@@ -140,8 +142,9 @@ def test_models_table_and_lines(comparison: Comparison) -> None:
     assert table.rows[0][:3] == ("small", "6", "6")
     assert [row[4] for row in table.rows] == [height.layer for height in comparison.peaks]
     lines = comparison_lines(comparison)
-    assert lines[0].startswith("A2 ")
-    assert any(line.startswith("χ of small and <script>") for line in lines)
+    assert lines[0].startswith("χ of small and <script>")
+    assert lines[-1].startswith("A2 ")  # of two widths, and with a peak each
+    assert [line.split(":")[0] for line in lines[-3:-1]] == ["peak", "plateau"]
     assert not any("\x1b" in line for line in lines)
 
 
@@ -194,4 +197,22 @@ def test_without_sizes_peaks_and_ckas_there_is_still_an_answer(tmp_path: Path) -
     keys = {chart.key for chart in comparison_charts(bare)}
     assert "overlap_1_2" in keys
     assert not {"heights_by_size", "cka_1_2"} & keys
-    assert comparison_lines(bare)[0].startswith("A2 cannot be told")
+    assert [line.split(" of ")[0] for line in comparison_lines(bare)] == ["χ"]
+
+
+def test_the_claim_on_sizes_is_not_told_of_models_of_one_size(comparison: Comparison) -> None:
+    one_size = replace(comparison, sizes=np.array([6.0, 6.0]))
+    assert not any("size" in line or line.startswith("A2") for line in comparison_lines(one_size))
+    none = Height("", np.nan, np.nan, np.nan, "no peak of the dimension was found beyond error")
+    [told] = [
+        line for line in comparison_lines(replace(comparison, peaks=(none, none))) if "size" in line
+    ]
+    assert told.startswith("Size: no peak of the dimension was found beyond error in any model")
+
+
+def test_where_nothing_could_be_compared_the_page_says_so(comparison: Comparison) -> None:
+    bare = replace(comparison, overlaps=(), ckas=(), sizes=np.array([6.0, 6.0]))
+    assert comparison_lines(bare) == [
+        "No layer of one model could be compared with a layer of another."
+    ]
+    assert "could be compared" in comparison_page(bare)

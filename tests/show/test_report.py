@@ -2,6 +2,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -9,6 +10,7 @@ import pytest
 
 from layergeom.show.page import script_json
 from layergeom.show.report import report_page, write_report
+from layergeom.show.training_answer import training_sentences
 
 
 class Page(HTMLParser):
@@ -120,6 +122,44 @@ def test_the_answer_and_its_three_questions(page):
     for text in ("Use block_7", "Found", "Repeatability", "97%", "Useful", "When it misleads"):
         assert text in words
     assert words.index("Use block_7") < words.index("Figures")
+
+
+def test_a_training_comes_before_its_last_checkpoint(page, dynamics):
+    words = "".join(page.words).replace("\u00a0", " ")
+    told = (
+        *training_sentences(dynamics),
+        "5: step0, step16",
+        "2 warnings",
+        "The last checkpoint, ",
+    )
+    places = [words.index(text) for text in (*told, "Use block_7")]
+    assert places == sorted(places)
+    assert "over a training" in words
+
+
+def test_a_training_tells_the_warnings_of_all_checkpoints(dynamics, reading):
+    first = replace(dynamics.profiles[0], warnings=("block_1: a hole.",))
+    told = replace(dynamics, profiles=(first, *dynamics.profiles[1:]), warnings=("No network.",))
+    words = "".join(Page(report_page(dynamics.profiles[-1], reading, told)).words)
+    assert "No network." in words
+    assert "step0: block_1: a hole." in words
+
+
+def test_of_one_profile_nothing_is_said_of_a_training(profile, reading):
+    words = "".join(Page(report_page(profile, reading)).words)
+    assert "Use block_7" in words
+    for text in ("training", "The last checkpoint", "of the last checkpoint"):
+        assert text not in words[: words.index("What each quantity is")]
+
+
+@pytest.mark.parametrize(
+    ("model", "title"),
+    [("/runs/gpt/step9", "runs/gpt"), ("owner/model", "owner/model"), ("gpt/step9", "gpt")],
+)
+def test_a_training_is_named_without_its_checkpoint(dynamics, reading, model, title):
+    last = replace(dynamics.profiles[-1], provenance={"states": {"model": model}})
+    of_last = replace(dynamics, checkpoints=(*dynamics.checkpoints[:-1], "step9"))
+    assert f"<h1>{title}</h1>" in report_page(last, reading, of_last)
 
 
 def test_tables_hold_all_that_is_drawn(page, profile):

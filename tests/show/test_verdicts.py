@@ -89,6 +89,6 @@ def test_warnings_of_other_words_or_of_many_layers():
     told = [f"run: block_{i}: {i}.5% are twins." for i in range(12)]
     groups = warning_groups(["note: 3 rows were cut.", *told, "block_1: 2 rows are empty."])
     assert [len(group.others) for group in groups] == [0, 11, 0]
-    assert groups[1].rest == "The same holds for 11 more"
+    assert groups[1].rest == "Likewise 11 more"
     assert groups[1].others[0] == "run: block_1: 1.5% are twins."
     assert groups[1].where[0] == "run: block_1"

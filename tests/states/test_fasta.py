@@ -52,7 +52,7 @@ def test_what_was_changed_or_is_unusual_is_counted(tmp_path):
         "1 of 4 sequences of x.fasta had lower-case letters, now capitals.",
         "2 of 4 sequences of x.fasta had gaps, now removed.",
         "2 of 4 sequences of x.fasta ended with a stop '*', now removed.",
-        "1 of 4 sequences of x.fasta hold unusual letters, which are kept (J 1, U 1, X 2).",
+        "1 of 4 sequences of x.fasta had unusual letters, which are kept (J 1, U 1, X 2).",
         "1 of 4 texts repeats an earlier one.",
     )
 

@@ -47,7 +47,7 @@ def test_a_file_joined_by_id_names_what_fits_nobody(proteins, tmp_path, named):
     assert samples.groups == ("c1", None, "c1", None)
     assert samples.counts["groups_unused"] == 1
     assert samples.counts["groups_missing"] == 2
-    assert any("are no sample's: 'P7'" in note for note in samples.notes)
+    assert any("tsv is no sample's: 'P7'" in note for note in samples.notes)
     assert any("2 of 4 samples have no groups" in note for note in samples.notes)
 
 

@@ -16,11 +16,13 @@ def labels(source, role="labels"):
 
 
 def test_no_labels():
-    assert labels(None) == (None, (), {})
+    assert labels(None) == (None, (), {}, None)
 
 
 def test_a_column_with_a_missing_label():
-    assert labels("topic") == (("a", None, "b"), (), {"labels_missing": 1})
+    source = ("topic", "the column 'topic' of texts.csv")
+    assert labels("topic") == (("a", None, "b"), (), {"labels_missing": 1}, source)
+    assert labels(":topic") == labels("topic")
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,7 @@ def test_one_column_with_and_without_header(tmp_path):
     (tmp_path / "y.csv").write_text("a\nb\na\n")
     assert labels(tmp_path / "y.csv")[:2] == (("a", "b", "a"), ())
     (tmp_path / "y.csv").write_text("class\na\nb\na\n")
-    found, notes, _ = labels(tmp_path / "y.csv")
+    found, notes, *_ = labels(tmp_path / "y.csv")
     assert found == ("a", "b", "a")
     assert "'class', was read as the header" in notes[0]
 
@@ -88,11 +90,11 @@ def test_one_column_with_and_without_header(tmp_path):
 @pytest.mark.parametrize("header", ["id\tlabel\n", "name\tfamily\n", ""])
 def test_ids_and_labels_in_any_order(tmp_path, header):
     (tmp_path / "y.tsv").write_text(f"{header}r\tc\np\ta\nelse\tx\n")
-    found, notes, counts = labels(tmp_path / "y.tsv", "exclude")
+    found, notes, counts, _ = labels(tmp_path / "y.tsv", "exclude")
     assert found == ("a", None, "c")
     assert notes[-2:] == (
-        "1 of 3 samples have no exclude in y.tsv: 'q'.",
-        "1 ids of y.tsv are no sample's: 'else'.",
+        "1 of 3 samples has no exclude in y.tsv: 'q'.",
+        "1 id of y.tsv is no sample's: 'else'.",
     )
     assert counts == {"exclude_missing": 1, "exclude_unused": 1}
 
@@ -118,5 +120,5 @@ def test_ids_that_do_not_fit(tmp_path):
 
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "y.npy").touch()
-    with pytest.raises(InputError, match=r"holds no labels; use .txt"):
+    with pytest.raises(InputError, match=r"y.npy is no file of labels; they are read from .txt"):
         labels(tmp_path / "y.npy")

@@ -64,6 +64,14 @@ def test_the_last_layer_equals_encode(case, tmp_path):
     assert hidden.provenance["pooling"].startswith("the model's own (modules.json: Transformer")
 
 
+def test_the_output_of_the_steps_is_no_final_norm(tmp_path):
+    """BERT has none: what stands last is pooled and normalised, and is called so."""
+    _, path = build(tmp_path, "mean", normalize=True)
+    name = extract(path, read_samples(texts(4))).names[-1]
+    assert (name.key, name.module) == ("final", "Pooling, Normalize (modules.json)")
+    assert not name.final_norm
+
+
 @pytest.mark.parametrize("family", ["GPT2", "Llama"])
 def test_a_decoder_with_a_final_norm_and_steps(family, tmp_path):
     model, path = build(tmp_path, "lasttoken", family=family, dense="Tanh")

@@ -11,11 +11,20 @@ import torch
 from tiny import folder, network, texts, tokenizer
 
 from layergeom.errors import InputError, StoreError, StoreWarning
-from layergeom.states.extract import extract, extract_shard
+from layergeom.states.extract import _stored, extract, extract_shard
 from layergeom.states.hidden import layer_piece
 from layergeom.states.inputs import read_samples
-from layergeom.states.shards import FOLDER, PLAN, Shard, merge
+from layergeom.states.locks import locked
+from layergeom.states.shards import (
+    FOLDER,
+    PLAN,
+    Shard,
+    merge,
+    unfinished_shards,
+    write_shard,
+)
 from layergeom.states.store import Store
+from layergeom.states.unfinished import LOCK
 
 torch.set_num_threads(1)
 
@@ -32,7 +41,7 @@ def model(tmp_path_factory):
 def sharded(model, place, of, samples=SAMPLES, **options):
     """Extract every shard, the last one first, and merge."""
     rows = [
-        extract_shard(model, samples, Shard(i, of), Store(place), **BATCHES | options)
+        extract_shard(model, samples, Shard(i, of), Store(place), **BATCHES | options).rows
         for i in range(of, 0, -1)
     ]
     return merge(Store(place)), rows
@@ -126,7 +135,9 @@ def test_shards_that_do_not_belong_together_are_refused(model, tmp_path):
 
 def test_shards_beyond_the_batches_hold_nothing(model, tmp_path):
     store = Store(tmp_path)
-    held = [extract_shard(model, SAMPLES, Shard(i, 16), store, **BATCHES) for i in range(1, 17)]
+    held = [
+        extract_shard(model, SAMPLES, Shard(i, 16), store, **BATCHES).rows for i in range(1, 17)
+    ]
     assert (held[13] > 0, held[14:]) == (True, [0, 0])  # there are 14 batches
     merged, alone = merge(store), extract(model, SAMPLES, **BATCHES)
     for layer in alone.layers:
@@ -148,6 +159,50 @@ def test_a_damaged_plan_is_told(model, harm, tmp_path):
         extract_shard(model, SAMPLES, Shard(2, 2), store, **BATCHES)
     with pytest.raises(StoreError, match="is damaged; delete"):
         merge(store)
+
+
+def test_a_shard_whose_layers_are_still_written_is_not_finished(model, monkeypatch, tmp_path):
+    store, seen = Store(tmp_path), []
+    extract_shard(model, SAMPLES, Shard(1, 2), store, **BATCHES)
+
+    def look(*given):
+        write_shard(*given)  # the layers are published behind it
+        seen.append(unfinished_shards(store))
+
+    monkeypatch.setattr("layergeom.states.extract.write_shard", look)
+    extract_shard(model, SAMPLES, Shard(2, 2), store, **BATCHES)
+    assert seen == [("2/2",)]
+    assert unfinished_shards(store) == ()
+
+
+def test_merging_waits_for_who_still_holds_a_shard(model, monkeypatch, tmp_path):
+    store = Store(tmp_path)
+    for number in (1, 2):
+        extract_shard(model, SAMPLES, Shard(number, 2), store, **BATCHES)
+    monkeypatch.setattr("layergeom.states.shards.PATIENCE", 0.05)
+    holder = locked(Shard(2, 2).store(store).folder / LOCK)
+    with holder, pytest.raises(StoreError, match="is being written by process"):
+        merge(store)
+    same(merge(store), extract(model, SAMPLES, store=Store(tmp_path), **BATCHES))
+
+
+def test_a_process_that_comes_when_all_is_merged_finds_the_whole(model, monkeypatch, tmp_path):
+    store = Store(tmp_path)
+    for number in (1, 2):
+        extract_shard(model, SAMPLES, Shard(number, 2), store, **BATCHES)
+    opened = []
+
+    def merged_meanwhile(place, key):
+        opened.append(place.folder.name)
+        if len(opened) == 2:  # behind the look at the whole, before that at the own share
+            merge(store)
+        return _stored(place, key)
+
+    monkeypatch.setattr("layergeom.states.extract._stored", merged_meanwhile)
+    held = extract_shard(model, SAMPLES, Shard(2, 2), store, **BATCHES)
+    assert (held.rows, held.whole) == (len(LINES), True)
+    assert opened == [tmp_path.name, "2-of-2", tmp_path.name]
+    assert not (tmp_path / FOLDER).exists()
 
 
 def test_a_damaged_shard_is_found_before_anything_is_merged(model, tmp_path):

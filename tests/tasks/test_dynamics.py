@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -207,6 +208,13 @@ def test_the_errors_of_the_means_stand_on_the_diagonal(found: Dynamics) -> None:
     assert np.linalg.eigvalsh(V).min() > -1e-12
     assert found.peak is not None
     assert found.peak.joint
+
+
+def test_what_moves_is_judged_by_the_joint_errors(found: Dynamics) -> None:
+    assert found.mean_covariance is not None
+    assert found.course.moves == ("compression",)
+    wide = replace(found, mean_covariance=1e4 * found.mean_covariance)
+    assert (wide.course.moves, wide.course.still_from) == ((), 0)
 
 
 def test_equal_checkpoints_do_not_differ_at_all(

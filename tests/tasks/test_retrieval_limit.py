@@ -1,5 +1,7 @@
 """The shallowest layer within a limit, and the honest answer where there is none."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -117,3 +119,21 @@ def test_taking_the_shallowest_that_passes_alone_would_err_more_often():
 
 def test_the_default_metric_is_evaluated_by_default():
     assert retrieval_limit.METRIC in RetrievalSettings().metrics
+
+
+def test_a_loss_below_zero_is_told_as_a_gain():
+    gaining = layer_within_limit(evaluation([-0.1]), 0.01)
+    [told, *_] = gaining.lines()
+    assert "block_1, 1 of 2 blocks: gains 0.1" in told
+    assert ", at least 0.0" in told
+    assert "loses" not in told
+    close = layer_within_limit(evaluation([-0.001], noise=0.2), 0.05)
+    assert close.tried[0].loss < 0 < close.tried[0].bound
+    assert ", loses at most 0.0" in close.lines()[0]
+
+
+def test_no_number_in_the_answer_has_a_hyphen_for_its_sign():
+    for losses in ([-0.1], [0.1], [-0.001]):
+        for limit in (0.0001, 0.05):
+            text = " ".join(layer_within_limit(evaluation(losses), limit).lines())
+            assert not re.search(r"(?<![\w-])-\d", text)

@@ -6,7 +6,7 @@ import pytest
 from layergeom.errors import DegenerateError, InputError
 from layergeom.states.retrieval_texts import read_retrieval_texts
 from layergeom.tasks.retrieval import evaluate_retrieval_states
-from layergeom.tasks.retrieval_judged import own_documents
+from layergeom.tasks.retrieval_judged import Judged, own_documents
 
 N, Q = 30, 10
 METRICS = ("ndcg@10", "mrr@10", "recall@10")
@@ -121,9 +121,9 @@ def test_rows_of_zeros_are_told(sides):
     assert (scores[7], scores[2]) == (0, 0)
     assert scores.sum() == Q - 2
     told = " ".join(found.warnings)
-    assert "block_2: 1 queries have norm 0" in told
+    assert "block_2: 1 query has norm 0" in told
     assert "block_2: 2 documents have norm 0" in told
-    with pytest.raises(DegenerateError, match="1 queries find nothing at block_2"):
+    with pytest.raises(DegenerateError, match="1 query finds nothing at block_2"):
         evaluate_retrieval_states(corpus, queries)
 
 
@@ -169,3 +169,29 @@ def test_documents_of_one_text_get_one_vector(sides):
     )
     assert (apart.ties[-1], found.ties[-1]) == (0, Q)
     np.testing.assert_array_equal(found.scores["mrr@10"].per_query[-1], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "two"),
+    [
+        ("queries_empty", "1 query has no text", "2 queries have no text"),
+        (
+            "queries_unknown",
+            "1 query that the judgments name is not there.",
+            "2 queries that the judgments name are not there.",
+        ),
+        ("documents_empty", "1 document has no text", "2 documents have no text"),
+        ("judged_missing", "1 relevant document is not", "2 relevant documents are not"),
+        ("judgments_repeated", "1 judgment repeats an", "2 judgments repeat an"),
+        (
+            "own_documents",
+            "1 query has a document of its own",
+            "2 queries have a document of their",
+        ),
+        ("queries_too_long", "1 query was left out", "2 queries were left out"),
+    ],
+)
+def test_one_is_told_in_the_singular(name, one, two):
+    judged = Judged(np.zeros(1, dtype=np.int64), None, None, 3, {})
+    assert judged.told({name: 1})[0].startswith(one)
+    assert judged.told({name: 2})[0].startswith(two)

@@ -125,3 +125,8 @@ def test_only_down() -> None:
 def test_no_movement_beyond_error() -> None:
     assert "does not move beyond its error" in said([9, 8, 6], error=3)
     assert "does not move beyond its error" in said([9, 9.1, 9.2], error=0.001)
+
+
+def test_a_first_turn_after_the_first_checkpoint_is_not_called_the_start() -> None:
+    assert said([9, 9.3, 6]).startswith("the layer-mean dimension stands at 9.30 ± 0.10 at step1,")
+    assert said([9.3, 9, 6]).startswith("the layer-mean dimension starts at 9.30 ± 0.10 at step0,")

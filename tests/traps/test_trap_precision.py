@@ -86,7 +86,7 @@ def test_T_fp16_overflow__of_one_row():
     with torch.no_grad():
         module.embed_tokens.weight[9] = float("inf")
     hidden = extract(module, read_samples([[5, 6], [7, 9, 8], [7, 8], [6, 5]]))
-    assert hidden.provenance["invalid"]["embedding"].startswith("1 of 4 rows are not finite")
+    assert hidden.provenance["invalid"]["embedding"].startswith("1 of 4 rows is not finite")
 
 
 @pytest.mark.parametrize(

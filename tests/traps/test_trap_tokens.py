@@ -150,7 +150,7 @@ def test_T_truncation__token_ids(case):
     assert hidden.provenance["truncated"] == [1]
     for key, tokens in alone(case, rows[1][:limit]).items():
         assert worst(hidden[key][1], tokens.mean(0)) <= 1e-5
-    with pytest.raises(InputError, match=rf"1 rows are longer than {limit} tokens \(row 1 "):
+    with pytest.raises(InputError, match=rf"1 row is longer than {limit} tokens \(row 1 "):
         extract(network(case), read_samples(rows), max_length=limit, long="error")
 
 

@@ -26,9 +26,14 @@ from layergeom.cli.options import (
     View,
     names,
 )
-from layergeom.cli.printing import print_json, progress_bar
+from layergeom.cli.printing import (
+    print_json,
+    progress_bar,
+    show_what_can_be_written,
+    warned,
+)
 from layergeom.cli.retrieval import RetrievalSet, leave_retrieval
-from layergeom.show.cells import visible
+from layergeom.written import counted
 
 Layer = Annotated[
     str,
@@ -90,8 +95,9 @@ def embed(
         facts = {"layer": found.layer, "rows": n, "features": width, "file": str(output)}
         print_json({**facts, "provenance": found.provenance, "warnings": found.warnings})
         return
-    lines = [f"{n:,} rows, {width:,} features, {found.layer}: {found.provenance['pooling']}"]
-    typer.echo("\n".join([*lines, *warning_lines(found.warnings), f"Written: {output}"]))
+    size = f"{counted(n, 'row', 'rows')}, {counted(width, 'feature', 'features')}"
+    lines = [f"{size}, {found.layer}: {found.provenance['pooling']}"]
+    typer.echo("\n".join([*lines, *warned(found.warnings), f"Written: {output}"]))
 
 
 @command
@@ -134,7 +140,7 @@ def truncate(
     if as_json:
         print_json({**asdict(found), "advice": found.advice})
         return
-    typer.echo("\n".join([*found.lines(), *warning_lines(found.warnings), f"Written: {output}"]))
+    typer.echo("\n".join([*found.lines(), *warned(found.warnings), f"Written: {output}"]))
 
 
 @command
@@ -174,7 +180,6 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score every layer by labels (kNN, linear probe, 1-NN), or by retrieval of documents."""
-    from layergeom.errors import InputError
     from layergeom.tasks.evaluate import METRICS
     from layergeom.tasks.evaluate import evaluate as run_evaluate
 
@@ -186,8 +191,6 @@ def evaluate(
             model, data, retrieval, split, metrics, of_labels, as_json, seed=seed, **options
         )
         return
-    if labels is None:
-        raise InputError("--labels is missing: a column of DATA, or a file of id and label.")
     chosen: Any = METRICS if metrics is None else names(metrics)
     with progress_bar() as progress:
         found = run_evaluate(
@@ -206,6 +209,9 @@ def evaluate(
             progress=progress,
             **options,
         )
+    if labels is None:
+        source = found.provenance["sources"]["labels"]
+        typer.echo(f"layergeom: --labels {source['name']} was taken, {source['origin']}.", err=True)
     if as_json:
         print_json(found.facts())
         return
@@ -213,15 +219,11 @@ def evaluate(
 
     from layergeom.show.evaluation_table import evaluation_lines, evaluation_table
 
+    show_what_can_be_written()
     Console().print(evaluation_table(found))
-    typer.echo("\n" + "\n".join([*evaluation_lines(found), *warning_lines(found.warnings)]))
+    typer.echo("\n" + "\n".join([*evaluation_lines(found), *warned(found.warnings)]))
 
 
 def numbered(layer: str) -> str | int:
     """Return the number of a layer that was given as digits."""
     return int(layer) if layer.isdecimal() else layer
-
-
-def warning_lines(warnings: tuple[str, ...]) -> list[str]:
-    """Return warnings as lines to print."""
-    return [f"Warning: {visible(warning)}" for warning in warnings]

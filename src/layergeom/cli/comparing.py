@@ -9,7 +9,14 @@ import typer
 
 from layergeom.cli.bundles import command
 from layergeom.cli.options import AsJson, Out, Seed
-from layergeom.cli.printing import command_line, print_json, progress_bar
+from layergeom.cli.printing import (
+    command_line,
+    print_json,
+    progress_bar,
+    say,
+    show_what_can_be_written,
+    warned,
+)
 from layergeom.errors import InputError
 
 
@@ -34,9 +41,9 @@ def compare(
     published: Annotated[
         list[Path] | None, typer.Option(help="JSON file of published curves, drawn behind.")
     ] = None,
-    cka_rows: Annotated[int, typer.Option(help="Rows of the CKA at most.")] = 4096,
+    cka_rows: Annotated[int, typer.Option(help="Rows of the CKA at most; at least 5.")] = 4096,
     permutations: Annotated[
-        int, typer.Option(help="Draws of the permutation level; 0 leaves it out.")
+        int, typer.Option(help="Draws of the permutation level, at least 20; 0 leaves it out.")
     ] = 100,
     cosine: Annotated[
         bool, typer.Option("--cosine", help="Compare neighbours by the cosine, too.")
@@ -72,9 +79,11 @@ def compare(
 
     from layergeom.show.comparison_tables import comparison_lines, terminal_table
 
+    show_what_can_be_written()
     Console().print(terminal_table(found))
-    lines = [*comparison_lines(found), *(f"Warning: {text}" for text in found.warnings)]
-    typer.echo("\n" + "\n".join(lines) + "\n\nWritten:\n" + "\n".join(f"  {p}" for p in paths))
+    typer.echo("")
+    say([*comparison_lines(found), *warned(found.warnings)])
+    typer.echo("\nWritten:\n" + "\n".join(f"  {p}" for p in paths))
 
 
 def _listed(text: str, runs: list[Path], what: str) -> list[str]:

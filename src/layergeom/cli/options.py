@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +17,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tabl
 LabelsFrom = Annotated[
     str | None,
     typer.Option(
-        help="Column of DATA, file of labels or of id,label, or FILE:COLUMN (also :superfamily)."
+        help="Column of DATA (NAME or :NAME), of a run the name of its own; or a file of labels, "
+        "or of ids or texts and labels (FILE, FILE:COLUMN). Also a level of SCOPe's and CATH's "
+        "codes: superfamily."
     ),
 ]
 LabelKind = Annotated[
@@ -153,12 +156,20 @@ class ForwardPass(Bundle):
         None
     )
     device: Device = None
+    device_map: Annotated[
+        str | None,
+        typer.Option(
+            help="Spread a model that one GPU cannot hold over all, the memory and the disk: auto, "
+            "or a JSON file of modules and their devices. Needs accelerate."
+        ),
+    ] = None
     dtype: Dtype = None
 
     def given(self) -> dict[str, Any]:
-        """Return the options that were given, the paths of blocks one by one."""
+        """Return the options that were given, paths of blocks and of a device map read."""
         given = super().given()
-        return given | {"blocks": names(self.blocks)} if self.blocks else given
+        given |= {"blocks": names(self.blocks)} if self.blocks else {}
+        return given | ({"device_map": device_map(self.device_map)} if self.device_map else {})
 
 
 @dataclass(frozen=True)
@@ -217,6 +228,21 @@ class Kept(Bundle):
         Literal["auto", "profile", "states", "weights"] | None,
         typer.Option(help="What is left of a measured checkpoint; auto: states of local ones."),
     ] = None
+
+
+def device_map(text: str) -> str | dict[str, str | int]:
+    """Return what ``--device-map`` asks for: a name, or what a JSON file holds."""
+    if not text.endswith(".json"):
+        return text
+    try:
+        content = json.loads(Path(text).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"--device-map {text} cannot be read as JSON ({error}).") from None
+    if not isinstance(content, dict) or not all(isinstance(d, str | int) for d in content.values()):
+        raise InputError(
+            f'--device-map {text} holds no map of modules to devices; write {{"": "cpu"}} for all.'
+        )
+    return content
 
 
 def row_limit(text: str) -> int | Literal["all"]:

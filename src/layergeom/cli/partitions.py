@@ -10,6 +10,7 @@ import typer
 from layergeom.cli.bundles import command
 from layergeom.cli.options import AsJson, Device, Revision, Seed, TextColumn, row_limit
 from layergeom.cli.printing import print_json, progress_bar
+from layergeom.cli.workforce import Workforce
 from layergeom.show.cells import visible
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 def partitions(
     model: Annotated[str, typer.Argument(help="Hub id or local folder.")],
     data: Annotated[str, typer.Argument(help="Texts: a raw file, or a table as for run.")],
+    workforce: Workforce,
     out: Annotated[
         Path, typer.Option("-o", "--output", help="Folder of states and partitions.jsonl.")
     ] = Path("layergeom-partitions"),
@@ -55,7 +57,7 @@ def partitions(
     asked |= {"rows": None if rows is None else row_limit(rows)}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     corpora = (*USUAL, "untrained") if untrained else USUAL
-    with progress_bar() as progress:
+    with progress_bar() as progress, workforce.hired() as workers:
         found = partitions(
             model,
             data,
@@ -64,6 +66,7 @@ def partitions(
             seed=seed,
             folder=out,
             progress=progress,
+            executor=workers,
             **given,
         )
     _print(found, out, as_json)

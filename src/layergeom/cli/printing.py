@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import shlex
@@ -10,11 +11,13 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
+
+from layergeom.written import MINUS
 
 if TYPE_CHECKING:
     from layergeom.profile_result import ProfileResult
@@ -39,6 +42,7 @@ def leave(
 
     if not has_kernel():
         typer.echo(f"layergeom: neighbours: {kernel_line()}.", err=True)
+    profile = as_typed(profile)
     reading = profile.reading
     paths = (*write_run(out, profile, reading, dynamics, command or command_line()), *further)
     if as_json:
@@ -51,25 +55,42 @@ def leave(
     typer.echo("\nWritten:\n" + "\n".join(f"  {path}" for path in paths))
 
 
+def as_typed(profile: ProfileResult) -> ProfileResult:
+    """Return a profile that holds the command it was just made by; a loaded one keeps its own."""
+    from layergeom.reading.next_command import COMMAND
+
+    if sys.argv[1:2] not in (["run"], ["dynamics"]):
+        return profile
+    return replace(profile, provenance={**profile.provenance, COMMAND: sys.argv[1:]})
+
+
 def _say_profile(profile: ProfileResult, dynamics: Dynamics | None) -> None:
     from rich.console import Console
 
+    from layergeom.show.cells import visible
     from layergeom.show.table import added_table, profile_table, reading_lines, under_table
-    from layergeom.show.warning_groups import warning_groups
+    from layergeom.show.training_answer import training_lines
 
     show_what_can_be_written()
     console = Console()
+    if dynamics is not None:
+        last = visible(dynamics.checkpoints[-1])
+        say([*training_lines(dynamics), "", f"The last checkpoint, {last}:"])
     console.print(profile_table(profile, profile.reading, console.width))
     say(under_table(profile, profile.reading, console.width))
     added = added_table(profile)
     if added is not None:
         console.print("", added, sep="\n")
     lines = reading_lines(profile.reading)
-    if dynamics is not None:
-        lines.append(f"Training: {dynamics.turning_point}")
-    lines += [f"Warning: {group.line}" for group in warning_groups(profile.warnings)]
     typer.echo("")
-    say(lines)
+    say([*lines, *warned(profile.warnings)])
+
+
+def warned(warnings: Iterable[str]) -> list[str]:
+    """Return warnings as lines to print, those that say the same in one."""
+    from layergeom.show.warning_groups import warning_groups
+
+    return [f"Warning: {group.line}" for group in warning_groups(warnings)]
 
 
 def say(lines: Iterable[str]) -> None:
@@ -88,9 +109,18 @@ def _folded(line: str, width: int) -> str:
 
 
 def show_what_can_be_written() -> None:
-    """Write "?" for letters that the terminal's encoding lacks, rather than stop."""
+    """Write "-" for a minus and "?" for other letters that the terminal's encoding lacks."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
+        codecs.register_error("layergeom-plain", _plain_letters)
+        sys.stdout.reconfigure(errors="layergeom-plain")
+
+
+def _plain_letters(error: UnicodeError) -> tuple[str, int]:
+    """Return what stands for letters that cannot be written: a number never loses its sign."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join("-" if letter == MINUS else "?" for letter in lacking), error.end
 
 
 def leave_views(profiles: dict[View, ProfileResult], out: Path, as_json: bool) -> None:
@@ -98,8 +128,8 @@ def leave_views(profiles: dict[View, ProfileResult], out: Path, as_json: bool) -
     from layergeom.show.run_folder import write_run
 
     facts = {}
-    for view, profile in profiles.items():
-        place = out / view.name
+    for view, found in profiles.items():
+        place, profile = out / view.name, as_typed(found)
         if not as_json:
             typer.echo(f"{view.name}\n")
             leave(profile, place, as_json)
@@ -148,7 +178,7 @@ def command_line() -> str:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
+def progress_bar(shown: bool = True) -> Iterator[Callable[[int, int, str], None]]:
     """Show progress with the remaining time on stderr; nothing when it is not a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -161,7 +191,7 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None]]:
     )
     console = Console(stderr=True)
     with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
+        *columns, console=console, transient=True, disable=not (shown and console.is_terminal)
     ) as bar:
         tasks: dict[str, Any] = {}
 

@@ -23,7 +23,7 @@ from layergeom.cli.options import (
 )
 from layergeom.cli.printing import leave, leave_views, print_json, progress_bar, say
 from layergeom.cli.retrieval import print_layer_within
-from layergeom.cli.sharding import leave_shard
+from layergeom.cli.sharding import Shares
 from layergeom.cli.workforce import Workforce
 from layergeom.errors import InputError
 from layergeom.profiles import CHECKPOINTS
@@ -47,6 +47,7 @@ def run(
     forward: ForwardPass,
     estimation: Estimation,
     workforce: Workforce,
+    shares: Shares,
     model: Annotated[str | None, typer.Argument(help="Hub id or local folder.")] = None,
     data: Annotated[
         str | None,
@@ -65,12 +66,13 @@ def run(
     revision: Revision = None,
     null: Nulls = None,
     quantities: Quantities = None,
-    shard: Annotated[
-        str | None,
+    approximate_neighbors: Annotated[
+        bool,
         typer.Option(
-            help="i/n: read only this share of the rows, for layergeom merge; each process one."
+            "--approximate-neighbors",
+            help="Some neighbours may be missing; every layer tells its measured recall.",
         ),
-    ] = None,
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Profile MODEL on DATA, or stored states; the same command computes only what is missing."""
@@ -81,6 +83,7 @@ def run(
     options: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     options |= {"nulls": names(null)} if null else {}
     options |= {"quantities": names(quantities)} if quantities else {}
+    options |= {"neighbors": "approximate"} if approximate_neighbors else {}
     options |= reading.given() | forward.given() | estimation.given() | {"folder": out}
     if states is None:
         options |= {"model": _needed(model, "MODEL"), "data": _needed(data, "DATA")}
@@ -89,12 +92,8 @@ def run(
     else:
         raise InputError("give MODEL and DATA, or --states DIR, but not both.")
     several = view.several() if states is None else {}
-    if shard is not None:
-        if several or states is not None:
-            raise InputError(
-                "--shard reads one view of MODEL on DATA; give one pool and hook point."
-            )
-        leave_shard(shard, out, options | view.given(), as_json)
+    one_view = not several and states is None
+    if shares.end_here(one_view, workforce, options | view.given(), as_json):
         return
     if several and workforce.given():
         raise InputError("workers read one view of MODEL on DATA; give one pool and hook point.")

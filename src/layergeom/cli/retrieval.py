@@ -11,9 +11,14 @@ import typer
 
 from layergeom.cli.bundles import Bundle
 from layergeom.cli.options import names
-from layergeom.cli.printing import print_json, progress_bar, say, show_what_can_be_written
+from layergeom.cli.printing import (
+    print_json,
+    progress_bar,
+    say,
+    show_what_can_be_written,
+    warned,
+)
 from layergeom.errors import InputError
-from layergeom.show.cells import visible
 
 
 @dataclass(frozen=True)
@@ -103,7 +108,7 @@ def leave_retrieval(
     show_what_can_be_written()
     for table in retrieval_tables(found):
         Console().print(table, "", sep="\n")
-    lines = retrieval_lines(found) + [f"Warning: {visible(line)}" for line in found.warnings]
+    lines = [*retrieval_lines(found), *warned(found.warnings)]
     lines += [] if path is None else [f"Written: {path}"]
     say(lines)
 

@@ -21,6 +21,7 @@ from layergeom.cli.options import (
     SpecialTokens,
 )
 from layergeom.cli.printing import print_json, progress_bar
+from layergeom.cli.workforce import Workforce
 from layergeom.errors import InputError
 from layergeom.show.cells import visible
 
@@ -30,6 +31,7 @@ def clouds(
     model: Annotated[str, typer.Argument(help="Hub id or local folder; causal ones give a loss.")],
     data: Annotated[str, typer.Argument(help="As for run.")],
     rows: Rows,
+    workforce: Workforce,
     out: Annotated[
         Path, typer.Option("-o", "--output", help="Folder of clouds.jsonl; the job goes on there.")
     ] = Path("layergeom-clouds"),
@@ -59,13 +61,15 @@ def clouds(
             raise InputError(f"{protocol} feeds no special tokens; leave --special-tokens out.")
         sizes = {"prompts": rows.given().get("max_samples"), "prompt_tokens": max_length}
         sizes |= {"rank": rank, "shuffled_prompts": shuffled, "text_column": rows.text_column}
-        _graded(model, data, protocol, {**given, **sizes}, as_json)
+        with workforce.hired() as workers:
+            _graded(model, data, protocol, {**given, **sizes, "executor": workers}, as_json)
         return
     if shuffled is not None:
         raise InputError("--shuffled belongs to a protocol; give --protocol viswanathan2025.")
     asked = {"max_length": max_length, "special_tokens": special_tokens, "rank": rank}
     given |= {name: value for name, value in asked.items() if value is not None}
-    _plain(model, data, {**given, **rows.given()}, as_json)
+    with workforce.hired() as workers:
+        _plain(model, data, {**given, **rows.given(), "executor": workers}, as_json)
 
 
 def _plain(model: str, data: str, given: dict[str, Any], as_json: bool) -> None:

@@ -24,6 +24,7 @@ from layergeom.cli.options import (
     View,
 )
 from layergeom.cli.printing import leave, progress_bar
+from layergeom.cli.ranks import check_alone
 from layergeom.cli.workforce import Workforce
 from layergeom.show.cells import visible
 
@@ -48,6 +49,7 @@ def dynamics(
     from layergeom import api
     from layergeom.profile_result import ProfileResult
 
+    check_alone("layergeom dynamics")
     options: dict[str, Any] = {"protocol": protocol, "folder": out}
     for bundle in (checkpoints, kept, reading, view, forward, estimation):
         options |= bundle.given()
@@ -55,8 +57,6 @@ def dynamics(
         options |= {"executor": workers, "progress": progress}
         found = api.dynamics(model, data, revisions=revision_names(revisions), **options)
     leave(ProfileResult.of(found.profiles[-1]), out, as_json, found)
-    if not as_json and found.peak is not None:
-        typer.echo(f"\nLayer-mean dimension: {found.peak}.")
 
 
 def revision_names(text: str | None) -> Any:

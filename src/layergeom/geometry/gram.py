@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import numpy as np
 from scipy.linalg import eigh, eigvalsh
@@ -121,12 +122,21 @@ def _decomposed(matrix: FloatArray, want: str) -> tuple[FloatArray, FloatArray]:
 
     On one thread: on several, LAPACK's last bits follow their number.
     """
+    with _thread_pools().limit(limits=1):
+        return _eigen(matrix, want)
+
+
+@cache
+def _thread_pools() -> Any:
+    """Return the thread pools of the libraries, LAPACK's among them, which this module has loaded.
+
+    Looking for them takes 3 ms, longer than the eigenvalues of a few hundred rows.
+    """
     from threadpoolctl import (  # type: ignore[import-untyped,unused-ignore]  # scikit-learn's own
-        threadpool_limits,
+        ThreadpoolController,
     )
 
-    with threadpool_limits(1):
-        return _eigen(matrix, want)
+    return ThreadpoolController()
 
 
 def _eigen(matrix: FloatArray, want: str) -> tuple[FloatArray, FloatArray]:

@@ -20,6 +20,7 @@ from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.overlap import OverlapEstimate
 from layergeom.geometry.point_search import without
 from layergeom.geometry.uncertainty import row_adjacency, standard_error
+from layergeom.written import counted
 
 Weighting: TypeAlias = Literal["row", "class"]
 
@@ -170,7 +171,7 @@ def _label_estimate(
 def _warn_left_out(numbers: set[int]) -> None:
     for rows in sorted(numbers - {0}):
         warnings.warn(
-            f"{rows} rows do not count in the label overlap: {LEFT_OUT}.",
+            f"{counted(rows, 'row does', 'rows do')} not count in the label overlap: {LEFT_OUT}.",
             GeometryWarning,
             stacklevel=4,
         )
@@ -243,8 +244,8 @@ def admissible_lists(
     if len(short):
         raise InputError(
             f"row {short[0]} lists only {kept[short[0]]} neighbours outside its own group (and "
-            f"{len(short) - 1} more rows fewer than {k}); build the graph with "
-            "neighbor_graph(X, k, exclude=exclude)."
+            f"{counted(len(short) - 1, 'more row', 'more rows')} fewer than {k}); build the graph "
+            "with neighbor_graph(X, k, exclude=exclude)."
         )
     return NeighborGraph(
         found.distances, found.indices, found.ties, graph.point, None, None, graph.groups

@@ -18,6 +18,7 @@ from layergeom.geometry.label_matches import admissible_lists
 from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Joined, cluster_error
+from layergeom.written import counted
 
 ROUNDING = 1e-14
 TINY = 1e-300
@@ -194,5 +195,7 @@ def labelled_pairs(
 def _warn_left_out(rows: int, what: str) -> None:
     if rows:
         warnings.warn(
-            f"{rows} rows do not count in {what}: {LEFT_OUT}.", GeometryWarning, stacklevel=4
+            f"{counted(rows, 'row does', 'rows do')} not count in {what}: {LEFT_OUT}.",
+            GeometryWarning,
+            stacklevel=4,
         )

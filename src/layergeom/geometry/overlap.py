@@ -18,6 +18,7 @@ from layergeom.geometry.groups import chance_of_neighbors
 from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, Joined, JoinedLayers, row_adjacency
+from layergeom.written import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,17 +188,17 @@ def _complete(graphs: Sequence[NeighborGraph], k: int) -> BoolArray:
 
 def _counted(graphs: Sequence[NeighborGraph], k: int) -> BoolArray:
     """Return the rows that count, and tell of those that do not."""
-    counted = _complete(graphs, k)
-    if not counted.any():
+    whole = _complete(graphs, k)
+    if not whole.any():
         raise DegenerateError(f"no row has {k} neighbours in other groups; take a smaller k.")
-    if not counted.all():
+    if not whole.all():
         warnings.warn(
-            f"{int((~counted).sum())} rows do not count in the overlap at k = {k}: they have fewer "
-            "neighbours in other groups.",
+            f"{counted(int((~whole).sum()), 'row does', 'rows do')} not count in the overlap at "
+            f"k = {k}, for fewer neighbours in other groups.",
             GeometryWarning,
             stacklevel=4,
         )
-    return counted
+    return whole
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from layergeom.geometry.leading import Direction, leading_direction
 from layergeom.geometry.rows import Rows
 from layergeom.geometry.spectrum_functions import FUNCTIONS, function_influences
 from layergeom.geometry.uncertainty import Estimate, same_point_error
+from layergeom.written import counted
 
 DOMINANT_SHARE = 0.9  # of the variance carried by one coordinate, from which it is named
 
@@ -241,9 +242,10 @@ def _pca_dimension(v: FloatArray, share: float) -> int:
 
 
 def _warn_zero(norms: FloatArray) -> None:
-    if (norms == 0).any():
+    if zero := int((norms == 0).sum()):
         warnings.warn(
-            f"{int((norms == 0).sum())} rows are zero; their cosine is undefined and counts as 0.",
+            f"{counted(zero, 'row is zero; its', 'rows are zero; their')} cosine is undefined and "
+            "counts as 0.",
             GeometryWarning,
             stacklevel=3,
         )

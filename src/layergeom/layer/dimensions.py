@@ -42,8 +42,9 @@ def measure_points(
     except DegenerateError as error:
         layer.undefined = str(error)
         return
-    layer.audit = audit(X, graph, settings.seed)
-    if layer.audit.differing:
+    if settings.neighbors == "exact":
+        layer.audit = audit(X, graph, settings.seed)
+    if layer.audit is not None and layer.audit.differing:
         listed = f"{layer.audit.differing} of {layer.audit.rows}"
         layer.notes.append(f"the neighbour lists of {listed} rows are wrong in float64; report it.")
     measure_distances(layer, graph, joined)

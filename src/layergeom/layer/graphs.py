@@ -11,6 +11,7 @@ from layergeom import geometry
 from layergeom.arrays import IntArray, Points
 from layergeom.geometry import NeighborGraph
 from layergeom.geometry._search import has_device
+from layergeom.layer.approximate_lists import approximate_graph
 from layergeom.layer.measured import with_gaps
 from layergeom.layer.settings import Settings
 from layergeom.layer.shared_search import shared_points
@@ -40,15 +41,17 @@ def layer_graph(
     states that lie in a store.
     """
     name, k, content = _graph_piece(states, key, settings, groups, exclude)
-    stored = None if states.store is None else states.store.get(name, content, discard=True)
-    if stored is not None:
-        return NeighborGraph.unpacked(stored)
-    X = X() if callable(X) else X
     asked: dict[str, Any] = {
         "inputs": states.inputs,
         "groups": groups,
         "exclude": with_gaps(exclude),
     }
+    if settings.neighbors == "approximate":
+        return approximate_graph(states, X, (name, k, content), asked, settings.seed)
+    stored = None if states.store is None else states.store.get(name, content, discard=True)
+    if stored is not None:
+        return NeighborGraph.unpacked(stored)
+    X = X() if callable(X) else X
     if states.store is None:
         return geometry.neighbor_graph(X, k, device=device, **asked)
     if workers is None:

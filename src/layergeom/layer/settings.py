@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 from layergeom.arrays import count
 from layergeom.errors import InputError
 from layergeom.geometry.dimension import Fit, check_fit
 from layergeom.geometry.scale_names import NEAREST, farthest_rank, scale_name
+
+Search: TypeAlias = Literal["exact", "approximate"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,15 @@ class Settings:
         error; of all points, with the neighbour-graph-robust error, if 1.
     lone_rows : bool
         Every row stands for itself, whatever groups the states know, as paper B's tokens do.
+    neighbors : {"exact", "approximate"}
+        How neighbours are searched. ``approximate`` may miss some, which every layer says with the
+        recall measured on rows of its own (docs/explanation/approximate_neighbors.md).
 
     Raises
     ------
     InputError
-        If one of them is not a whole number in its range, there is no such scale, or the fit and
-        fraction do not go together.
+        If one of them is not a whole number in its range, there is no such scale or search, or the
+        fit and fraction do not go together.
     """
 
     k: int = 30
@@ -53,11 +59,16 @@ class Settings:
     fraction: float | None = None
     thinning: int = 1
     lone_rows: bool = False
+    neighbors: Search = "exact"
 
     def __post_init__(self) -> None:
         for name, low in (("k", 1), ("ranks", 2), ("seed", 0), ("thinning", 1)):
             # 30.0 is accepted and kept as 30: the settings are also a key
             object.__setattr__(self, name, count(getattr(self, name), name, low))
+        if self.neighbors not in get_args(Search):
+            raise InputError(
+                f"neighbors is {self.neighbors!r}; it must be one of {', '.join(get_args(Search))}."
+            )
         if farthest_rank(scale_name(self.scale)) > self.ranks:
             raise InputError(
                 f"scale {self.scale} needs {farthest_rank(self.scale)} listed neighbours but ranks "

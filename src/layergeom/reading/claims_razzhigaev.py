@@ -10,6 +10,7 @@ from layergeom.profiles import Curve, Profile
 from layergeom.reading.anisotropy import BELL_SHARE, FLAT_SHARE
 from layergeom.reading.landmarks import value_at
 from layergeom.reading.verdicts import Answer, Claim, above, below, both, claim
+from layergeom.written import minus
 
 AGREES = 0.5  # rank correlation over the depth from which two measures agree
 LAYERS = 6  # fewer give no rank correlation worth its name
@@ -75,7 +76,8 @@ def measures_claim(profile: Profile, seed: int = 0) -> Claim:
     errors = np.array([curve.errors[at] for curve in curves])
     low, high = np.quantile(_correlations(values, errors, seed), [0.025, 0.975])
     answer = True if low > AGREES else (False if high < AGREES else None)
-    evidence = f"rank correlation {_spearman(values):.2f}, 95 % interval {low:.2f} to {high:.2f}"
+    found, *ends = (minus(f"{value:.2f}") for value in (_spearman(values), low, high))
+    evidence = f"rank correlation {found}, 95 % interval {' to '.join(ends)}"
     return claim("B4", statement, answer, f"{evidence}, {len(at)} layers", "a deeper model")
 
 

@@ -14,6 +14,7 @@ from layergeom.reading.claims_cheng import peak_told, range_told
 from layergeom.reading.onsets import Peak, peak_of, peaked
 from layergeom.reading.repeated import Repeats, mean_with_error, surely_above
 from layergeom.reading.verdicts import Answer, Claim, claim, told
+from layergeom.written import counted, minus
 
 MORE = "more prompts"
 EARLY = 0.5  # relative depth up to which a layer is early or in the middle
@@ -90,7 +91,7 @@ def shuffling_claim(
     if not np.isfinite(moved).any():
         return claim(name, statement, None, "", MORE)
     answer = surely_above(moved if way == "up" else -moved, 0)
-    ends = f"{np.nanmean(intact):.3f} to {np.nanmean(shuffled):.3f}"
+    ends = " to ".join(minus(f"{np.nanmean(values):.3f}") for values in (intact, shuffled))
     shown = f"{ends}, by {told(*mean_with_error(moved), 3)}"
     return claim(name, statement, answer, f"{shown} {where}", MORE)
 
@@ -118,8 +119,10 @@ def loss_claim(found: Sequence[Association]) -> Claim:
         answer = up > down
     values = [one.value for one in known]
     best = max(known, key=lambda one: abs(one.value))
+    shown = (min(values), max(values), best.value, best.low, best.high)
+    least, most, value, low, high = (minus(f"{one:+.2f}") for one in shown)
     evidence = (
-        f"{min(values):+.2f} to {max(values):+.2f}; above 0 at {up} and below at {down} of "
-        f"{len(known)} layers; {best.layer} {best.value:+.2f} ({best.low:+.2f} to {best.high:+.2f})"
+        f"{least} to {most}; above 0 at {up} and below at {down} of "
+        f"{counted(len(known), 'layer', 'layers')}; {best.layer} {value} ({low} to {high})"
     )
     return claim("V5", statement, answer, evidence, MORE)

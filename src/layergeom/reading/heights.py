@@ -15,6 +15,7 @@ from layergeom.profiles import Profile
 from layergeom.reading.phases import Curve
 from layergeom.reading.recommend import dimension_curve
 from layergeom.reading.turns import ties
+from layergeom.written import minus
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,8 @@ def size_trend(what: str, sizes: FloatArray, heights: Sequence[Height]) -> Trend
     slope, error, ends = _line(np.log10(sizes[use]), values[use], errors[use])
     change = float((ends[1] - ends[0]) / ends[0])
     words = (
-        f"{what}: {slope:+.2f} ± {error:.2f} for a tenfold size, {change:+.0%} from the smallest "
-        "to the largest model."
+        f"{what}: {minus(f'{slope:+.2f}')} ± {error:.2f} for a tenfold size, "
+        f"{minus(f'{change:+.0%}')} from the smallest to the largest model."
     )
     return Trend(slope, error, change, words)
 

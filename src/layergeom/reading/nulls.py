@@ -6,8 +6,9 @@ import numpy as np
 
 from layergeom.arrays import BoolArray, FloatArray
 from layergeom.profiles import Curve, Profile, layer_span
+from layergeom.reading.several_layers import CORRECTED, above, apart
+from layergeom.written import counted, minus
 
-Z = 1.96  # standard errors of a difference, as the bands of all figures
 _MODELS = {"shuffled": "With shuffled tokens", "untrained": "With untrained weights"}
 _WORDS = {"overlap_next": "overlap with the next layer", "label_overlap": "label overlap"}
 
@@ -17,9 +18,12 @@ def null_statements(profile: Profile) -> tuple[str, ...]:
 
     Notes
     -----
-    A difference counts beyond 1.96 standard errors of both values added in squares; the two share
-    their rows, which makes this too wide where they go together. One layer in twenty differs by
-    accident.
+    A layer counts at a level of 5 % for all layers of the curve together
+    (:func:`layergeom.reading.several_layers.holm`): where no layer differs, one profile in twenty
+    has a layer that does. Differences are in standard errors of both values added in squares; the
+    two share their rows, which makes this too wide where they go together. Of permutations the
+    mean and the standard deviation are used, and that their overlaps, means over many rows, are
+    normal.
     """
     levels = profile.nulls.get("permuted", {})
     dealt = [name for name in _WORDS if f"{name}_upper" in levels and name in profile.curves]
@@ -33,27 +37,29 @@ def null_statements(profile: Profile) -> tuple[str, ...]:
 
 
 def _permuted(profile: Profile, name: str) -> str:
-    curve, upper = profile.curves[name], profile.nulls["permuted"][f"{name}_upper"]
-    known = np.isfinite(curve.values) & np.isfinite(upper.values)
-    above = known & (curve.values > upper.values)
+    levels = profile.nulls["permuted"]
+    mean, upper = levels[name], levels[f"{name}_upper"].values
+    spread = mean.errors * np.sqrt(profile.provenance["nulls"]["permuted"]["draws"])
+    known, away = _away(profile.curves[name].values, mean.values, spread)
     if not known.any():
         return ""
     return (
-        f"The {_WORDS[name]} exceeds the upper 95 % of permutations "
-        f"({upper.values[known].max():.3f} at most) at {_of(above, known, profile)}."
+        f"The {_WORDS[name]} exceeds what permutations reach (upper 95 % of one layer: "
+        f"{minus(f'{upper[known].max():.3f}')} at most) at {_of(above(away), known, profile)}, "
+        f"{CORRECTED}."
     )
 
 
 def _gaussian(profile: Profile) -> str:
     own, null = profile.curves["dimension"], profile.nulls["gaussian"]["dimension"]
-    known, away = _away(own, null)
+    known, away = _difference(own, null)
     if not known.any():
         return ""
-    below = known & (away < -Z)
+    below = above(-away)
     rest = "" if below.sum() == known.sum() else "; elsewhere the spectrum alone reads as low"
     return (
         "The dimension lies below that of a Gaussian cloud with the same spectrum "
-        f"({_span(null.values[known])}) at {_of(below, known, profile)}{rest}."
+        f"({_span(null.values[known])}) at {_of(below, known, profile)}, {CORRECTED}{rest}."
     )
 
 
@@ -62,12 +68,12 @@ def _model(profile: Profile, kind: str) -> str:
     parts = []
     for name, words in (("dimension", "dimension"), ("label_overlap", _WORDS["label_overlap"])):
         if name in null and name in profile.curves:
-            known, away = _away(profile.curves[name], null[name])
+            known, away = _difference(profile.curves[name], null[name])
             if known.any():
-                differs = _of(known & (np.abs(away) > Z), known, profile)
+                differs = _of(apart(away), known, profile)
                 span = _span(null[name].values[known])
                 parts.append(f"the {words} reads {span} and differs at {differs}")
-    return f"{_MODELS[kind]} {'; '.join(parts)}." if parts else ""
+    return f"{_MODELS[kind]} {'; '.join(parts)}, {CORRECTED}." if parts else ""
 
 
 def _length(profile: Profile) -> str:
@@ -80,24 +86,29 @@ def _length(profile: Profile) -> str:
     rest = min(own.values[at] - null["label_overlap"].values[at], excess)
     return (
         f"Neighbours by length alone have a label overlap of {by[0]}, by bag of tokens {by[1]}; at "
-        f"{profile.layers[at]}, the layer with the most, it is {own.values[at]:.3f}, {rest:.3f} of "
-        f"its {excess:.3f} above chance remains at matched length."
+        f"{profile.layers[at]}, the layer with the most, it is {own.values[at]:.3f}, "
+        f"{minus(f'{rest:.3f}')} of its {excess:.3f} above chance remains at matched length."
     )
 
 
-def _away(own: Curve, null: Curve) -> tuple[BoolArray, FloatArray]:
-    """Return where both are known, and their difference in standard errors."""
-    error = np.hypot(own.errors, null.errors)
-    known = np.isfinite(own.values) & np.isfinite(null.values) & np.isfinite(error)
+def _difference(own: Curve, null: Curve) -> tuple[BoolArray, FloatArray]:
+    return _away(own.values, null.values, np.hypot(own.errors, null.errors))
+
+
+def _away(own: FloatArray, null: FloatArray, error: FloatArray) -> tuple[BoolArray, FloatArray]:
+    """Return where all are known, and the difference in errors, nan elsewhere."""
+    known = np.isfinite(own) & np.isfinite(null) & np.isfinite(error)
+    gap = np.where(known, own - null, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return known, np.asarray((own.values - null.values) / error)
+        away = np.where(gap == 0, gap, gap / error)  # equal values, as where both errors are 0
+    return known, np.asarray(away)
 
 
 def _of(chosen: BoolArray, known: BoolArray, profile: Profile) -> str:
     keys = [key for key, yes in zip(profile.layers, chosen, strict=True) if yes]
-    count = f"{len(keys)} of {int(known.sum())} layers"
+    count = f"{len(keys)} of {counted(int(known.sum()), 'layer', 'layers')}"
     return count if not keys else f"{count} ({layer_span(keys, profile.layers)})"
 
 
 def _span(values: FloatArray) -> str:
-    return f"{values.min():.3g} to {values.max():.3g}"
+    return " to ".join(minus(f"{end:.3g}") for end in (values.min(), values.max()))

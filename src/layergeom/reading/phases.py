@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias
 
 from layergeom.arrays import FloatArray
 from layergeom.reading.turns import Differences, Turn, ties
+from layergeom.written import minus
 
 PhaseKind: TypeAlias = Literal[
     "expansion",
@@ -95,7 +96,7 @@ def _leg(curve: Curve, place: int, peaks: int) -> Phase:
     error = curve.differ.errors[a, b]
     evidence = (
         f"dimension goes from {number(curve, a)} at {curve.keys[a]} to {number(curve, b)} at "
-        f"{curve.keys[b]}: a change of {change:+.2f} ± {error:.2f}, where "
+        f"{curve.keys[b]}: a change of {minus(f'{change:+.2f}')} ± {error:.2f}, where "
         f"{curve.differ.needed(curve.values, a, b):.2f} is needed"
     )
     return Phase(_leg_kind(curve, place, peaks), curve.keys[a], curve.keys[b], evidence)

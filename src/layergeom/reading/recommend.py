@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from layergeom.profiles import Profile
+from layergeom.reading.next_command import next_command
 from layergeom.reading.other_readings import OtherReading, other_reading
 from layergeom.reading.phases import Curve, number
 from layergeom.reading.turns import (
@@ -18,7 +19,8 @@ from layergeom.reading.turns import (
     ties,
     turning_points,
 )
-from layergeom.states.hidden import LayerName
+from layergeom.states.hidden import HEAD, LayerName
+from layergeom.written import counted, minus
 
 REPEATABLE = 0.95  # so reported, 93 % of independent samples agreed (docs/decisions/0013)
 
@@ -181,11 +183,12 @@ def _failure(profile: Profile, curve: Curve | None) -> tuple[str, str]:
     if curve is None:
         return (
             "fewer than three layers along the depth have a dimension",
-            "layergeom run MODEL DATA --pool mean --max-samples all",
+            next_command(profile, ("--pool", "mean"), ("--max-samples", "all")),
         )
     shape, dip = _shape(curve), _deepest_dip(curve)
-    by_labels = profile.of_labels is not None
-    labelled = "the labels given already settle it" if by_labels else _command(profile, labels=True)
+    labelled = "the labels given already settle it"
+    if profile.of_labels is None:
+        labelled = next_command(profile, ("--labels", "FILE"))
     if dip is None:
         return (
             f"{shape}: after a rise no layer lies below both an earlier and a later one",
@@ -203,7 +206,7 @@ def _failure(profile: Profile, curve: Curve | None) -> tuple[str, str]:
     # stored states, and data of which every row was used, have no more rows to give
     there = needs <= profile.counts.get("sampled_from", profile.counts["rows"])
     sentence += f"; about {needs:,} rows would tell"
-    return sentence, _command(profile, samples=needs) if there else labelled
+    return sentence, next_command(profile, ("--max-samples", str(needs))) if there else labelled
 
 
 def _shape(curve: Curve) -> str:
@@ -249,13 +252,6 @@ def _samples_needed(profile: Profile, curve: Curve, dip: tuple[int, int, int, fl
     return int(np.ceil(grow * profile.counts["rows"] / 100) * 100) if grow > 1 else None
 
 
-def _command(profile: Profile, *, labels: bool = False, samples: int | None = None) -> str:
-    source = profile.provenance["states"]
-    target = f"{source['model']} DATA" if "model" in source else "--states DIR"
-    option = "--labels FILE" if labels else f"--max-samples {samples}"
-    return f"layergeom run {target} {option}"
-
-
 def _best_by_labels(profile: Profile) -> str | None:
     if profile.of_labels is None:
         return None
@@ -272,14 +268,15 @@ def _useful(profile: Profile, layer: str) -> str:
     at, last = profile.layers.index(layer), len(profile.layers) - 1
     best = int(np.nanargmax(curve.values))
     error = f"{curve.errors[at]:.3f}" if np.isfinite(curve.errors[at]) else "–"
-    parts = [f"{curve.name.replace('_', ' ')} {curve.values[at]:.3f} ± {error}"]
+    parts = [f"{curve.name.replace('_', ' ')} {minus(f'{curve.values[at]:.3f}')} ± {error}"]
     for name, other in (("last layer", last), ("best layer", best)):
         if other != at:
             gap = curve.values[at] - curve.values[other]
             spread = np.sqrt(max(V[at, at] + V[other, other] - 2 * V[at, other], 0))
-            parts.append(f"{gap:+.3f} ± {spread:.3f} against the {name} {profile.layers[other]}")
+            gained = minus(f"{gap:+.3f} ± {spread:.3f}")
+            parts.append(f"{gained} against the {name} {profile.layers[other]}")
     if curve.chance is not None:
-        parts.append(f"chance {curve.chance[at]:.3f}")
+        parts.append(f"chance {minus(f'{curve.chance[at]:.3f}')}")
     return ", ".join(parts)
 
 
@@ -292,9 +289,19 @@ def layer_words(profile: Profile, layer: str) -> str:
     if name.module is not None:
         words.append(f"output of {name.module}")
     if name.blocks is not None:
-        norm = "with" if name.final_norm else "without"
-        words.append(f"a model truncated to {name.blocks} blocks, {norm} the final norm")
+        words.append(_cut(name))
     return " = ".join(words)
+
+
+def _cut(name: LayerName) -> str:
+    """Return how many blocks a layer needs, and what follows them."""
+    blocks = counted(name.blocks or 0, "block", "blocks")
+    if (name.module or "").endswith(HEAD):
+        return f"the whole model of {blocks}"
+    if name.module is None and name.final_norm:  # no module's output: all that follows the blocks
+        return f"the model's own output behind {blocks}"
+    norm = "with" if name.final_norm else "without"
+    return f"a model truncated to {blocks}, {norm} the final norm"
 
 
 def dimension_curve(profile: Profile) -> Curve | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from layergeom.geometry.plateaus import PLATEAU_SCALES, PLATEAU_SPREAD
 from layergeom.geometry.scale_names import NEAREST, scale_words
-from layergeom.profiles import Profile
+from layergeom.profiles import Profile, ScaleCurve
+from layergeom.written import counted, minus
 
 SURE = 0.95  # share of the draws from which a plateau, or that there is none, is sure
 
@@ -18,25 +20,46 @@ def scale_statements(profile: Profile) -> Iterator[str]:
     if scale != NEAREST:
         yield f"The dimension is read by {scale_words(scale)}."
     if profile.scales:
-        yield _plateaus(profile)
+        yield plateau_statement(profile)
     changes = _changes(profile)
     if changes:
         yield (
-            f"From half the samples to all of them the dimension changes by {min(changes):+.1%} to "
-            f"{max(changes):+.1%} (median {np.median(changes):+.1%}); compare it only with values "
-            "from as many samples."
+            f"From half the samples to all of them the dimension changes by {_range(changes)}; "
+            "compare it only with values from as many samples."
         )
 
 
-def _plateaus(profile: Profile) -> str:
+def plateau_statement(profile: Profile) -> str:
+    """Return at how many layers the dimension is level, over which distances, and how far it moves.
+
+    A plateau covers a part of the curve: one that falls steadily, by less than 7 % with every
+    doubling of rank, has one too. So the change over the whole curve is told beside it.
+    """
     curves = list(profile.scales.values())
     flat = sum(curve.plateau is not None for curve in curves)
+    whole = sum(curve.plateau == (0, len(curve.values) - 1) for curve in curves)
     unsure = sum(1 - SURE < curve.plateau_share < SURE for curve in curves)
-    doubt = f" ({unsure} could be otherwise by their errors)" if unsure else ""
+    doubt = f"; {unsure} could be otherwise by their errors" if unsure else ""
     return (
-        f"{flat} of {len(curves)} layers show a plateau of the dimension over distance{doubt}; "
-        "without one, the value depends on the distance at which it is read."
+        f"At {flat} of {counted(len(curves), 'layer', 'layers')} the dimension stays within "
+        f"{PLATEAU_SPREAD:.0%} over a part of the distances, {PLATEAU_SCALES} doublings of rank or "
+        f"more (a plateau{doubt}), at {whole} over all of them{_moves(curves)}."
     )
+
+
+def _moves(curves: Sequence[ScaleCurve]) -> str:
+    ends = (c.values[np.isfinite(c.values)] for c in curves)
+    changes = [float(known[-1] / known[0] - 1) for known in ends if len(known) > 1]
+    if not changes:
+        return ""
+    return f"; from the smallest to the largest distance it changes by {_range(changes)}"
+
+
+def _range(changes: Sequence[float]) -> str:
+    least, most, middle = (
+        minus(f"{change:+.1%}") for change in (min(changes), max(changes), np.median(changes))
+    )
+    return f"{least} to {most} (median {middle})"
 
 
 def _changes(profile: Profile) -> list[float]:

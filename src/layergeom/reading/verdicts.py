@@ -13,6 +13,7 @@ import numpy as np
 
 from layergeom.arrays import FloatArray
 from layergeom.reading.turns import Differences, Turn, turning_points
+from layergeom.written import minus
 
 Verdict: TypeAlias = Literal["holds", "does not hold", "cannot be told"]
 Answer: TypeAlias = "bool | None"
@@ -94,7 +95,7 @@ def within(value: float, error: float, bound: float) -> Answer:
 
 def told(value: float, error: float, digits: int = 2) -> str:
     """Return a value and its standard error as text."""
-    return f"{value:.{digits}f} ± {error:.{digits}f}"
+    return minus(f"{value:.{digits}f} ± {error:.{digits}f}")
 
 
 def shape_seen(values: FloatArray, differ: Differences, kinds: tuple[str, ...]) -> Answer:

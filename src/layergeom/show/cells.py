@@ -7,6 +7,8 @@ import unicodedata
 from pathlib import PurePath
 from typing import Protocol
 
+from layergeom.written import MINUS, minus
+
 UNKNOWN = "–"
 BLOCKS = "▁▂▃▄▅▆▇█"
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}  # controls, bidi overrides, line separators
@@ -51,17 +53,17 @@ def number(value: float, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> number(12.345), number(float("nan")), number(0.00012), number(41234.0)
-    ('12.3', '–', '1.2e-04', '41,234')
+    >>> number(-12.345), number(float("nan")), number(0.00012), number(41234.0)
+    ('−12.3', '–', '1.2e-04', '41,234')
     """
     if math.isnan(value):
         return UNKNOWN
     if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
+        return "∞" if value > 0 else f"{MINUS}∞"
     size = abs(value)
     if size and not 1e-3 <= size < 1e6:
-        return f"{value:.{digits - 2}e}"
-    return f"{value:,.{_decimals(size, digits)}f}"
+        return minus(f"{value:.{digits - 2}e}")
+    return minus(f"{value:,.{_decimals(size, digits)}f}")
 
 
 def _decimals(size: float, digits: int) -> int:
@@ -86,13 +88,13 @@ def with_error(value: float, error: float, decimals: int = 6) -> str:
     if math.isnan(value):
         return UNKNOWN
     if math.isnan(error) and value == round(value):
-        return f"{value:,.0f} ± {UNKNOWN}"  # a count of components or points
+        return minus(f"{value:,.0f} ± {UNKNOWN}")  # a count of components or points
     if not math.isfinite(error) or error <= 0:
         return f"{number(value)} ± {UNKNOWN if math.isnan(error) else number(error)}"
     if not 1e-4 <= error < 1e6 or abs(value) >= 1e7:
         return f"{number(value)} ± {number(error, 2)}"
     shown = max(min(decimals, _decimals(error, 2)), _decimals(error, 1))  # an error never reads 0
-    return f"{value:,.{shown}f} ± {error:,.{shown}f}"
+    return minus(f"{value:,.{shown}f} ± {error:,.{shown}f}")
 
 
 def sparkline(values: Numbers) -> str:

@@ -44,9 +44,11 @@ def report_charts(
     reading : Reading, optional
         Its phases are shaded and its layer is marked in the first chart.
     dynamics : Dynamics, optional
-        Adds maps over layer and checkpoint.
+        Its charts over layer and checkpoint come first.
     """
-    charts = [_dimension(profile, reading)] if "dimension" in profile.curves else []
+    charts = [] if dynamics is None else list(dynamics_charts(dynamics))
+    if "dimension" in profile.curves:
+        charts.append(_dimension(profile, reading))
     charts += [_group_chart(profile, group) for group in line_groups(profile)]
     if profile.scales:
         charts.append(scale_chart(profile))
@@ -54,8 +56,6 @@ def report_charts(
         charts.append(sample_chart(profile))
     if "overlap" in profile.maps:
         charts.append(overlap_chart(profile))
-    if dynamics is not None:
-        charts += dynamics_charts(dynamics)
     return (*charts, *(_group_chart(profile, group) for group in further_groups(profile)))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from layergeom.arrays import FloatArray
 from layergeom.show.cells import UNKNOWN, number, with_error
+from layergeom.written import minus
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -86,5 +87,6 @@ def interval(found: Association) -> str:
     if np.isnan(found.value):
         return UNKNOWN
     if np.isnan(found.low):
-        return f"{found.value:+.2f}"
-    return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
+        return minus(f"{found.value:+.2f}")
+    value, low, high = (minus(f"{x:+.2f}") for x in (found.value, found.low, found.high))
+    return f"{value} ({low} to {high})"

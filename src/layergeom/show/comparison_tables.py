@@ -7,6 +7,8 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from layergeom.profiles import plain
 from layergeom.show.cells import UNKNOWN, number, visible, with_error
 from layergeom.show.comparison_figures import SIMILARITY, depth_quantities, profile_of
@@ -90,15 +92,26 @@ def terminal_table(comparison: Comparison) -> TerminalTable:
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
-    """Return what was found, as lines of plain text."""
-    claim = comparison.claim
+    """Return what was found, as lines of plain text: the most alike layers, then sizes.
+
+    What moves with the size is told of models of several sizes, and the claim only where a model
+    has a peak to speak of.
+    """
+    lines = [_best(comparison, found) for found in comparison.maps if found.best[0]]
+    lines = lines or ["No layer of one model could be compared with a layer of another."]
+    if len(set(comparison.sizes[np.isfinite(comparison.sizes)].tolist())) > 1:
+        lines += _of_sizes(comparison)
+    return [visible(line) for line in lines]
+
+
+def _of_sizes(comparison: Comparison) -> list[str]:
+    claim, heights = comparison.claim, comparison.peaks
+    if not any(math.isfinite(height.value) for height in heights):
+        return [f"Size: {heights[0].reason} in any model, so there is nothing to follow over size."]
     settle = f"; to settle it: {claim.needs}" if claim.needs else ""
     numbers = f" ({claim.evidence})" if claim.evidence else ""
-    lines = [f"{claim.name} {claim.verdict}: {claim.statement}{numbers}{settle}."]
-    lines += [trend.words for trend in comparison.trends]
-    maps = comparison.maps
-    lines += [_best(comparison, found) for found in maps if found.best[0]]
-    return [visible(line) for line in lines]
+    told = f"{claim.name} {claim.verdict}: {claim.statement}{numbers}{settle}."
+    return [*(trend.words for trend in comparison.trends), told]
 
 
 def _best(comparison: Comparison, found: CrossMap) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from layergeom.show.cells import visible, with_error
+from layergeom.written import minus
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,7 +63,7 @@ def evaluation_lines(found: Evaluation) -> list[str]:
     """Return what choices lose, on what the numbers rest, and the levels of chance."""
     counts = found.counts
     lines = [_regret_line(regret) for regret in found.regrets]
-    chance = ", ".join(f"{_TITLES[n]} {s.chance:.3f}" for n, s in found.scores.items())
+    chance = ", ".join(f"{_TITLES[n]} {minus(f'{s.chance:.3f}')}" for n, s in found.scores.items())
     lines.append(f"Chance: {chance}.")
     lines.append(
         f"{counts['rows']:,} rows {_OF[found.label_type](counts)}; errors over {found.errors_of}."

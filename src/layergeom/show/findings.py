@@ -8,6 +8,7 @@ import numpy as np
 
 from layergeom.show.cells import number, visible, with_error
 from layergeom.show.quantities import quantity
+from layergeom.written import minus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,12 +65,6 @@ def _span(values: FloatArray) -> str:
     return f"{low} to {high}"
 
 
-def scales_finding(profile: Profile) -> str:
-    """Return how many layers have a plateau of the dimension."""
-    flat = sum(scale.plateau is not None for scale in profile.scales.values())
-    return f"{flat} of {len(profile.scales)} layers show a plateau of the dimension over distance."
-
-
 def samples_finding(profile: Profile) -> str:
     """Return by how much the dimension changes from half the samples to all of them."""
     changes = [
@@ -82,7 +77,7 @@ def samples_finding(profile: Profile) -> str:
         return ""
     return (
         "From half the samples to all of them the dimension changes by "
-        f"{min(known):+.0f} % to {max(known):+.0f} %."
+        f"{minus(f'{min(known):+.0f}')} % to {minus(f'{max(known):+.0f}')} %."
     )
 
 

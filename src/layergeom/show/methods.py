@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from layergeom.geometry.scale_names import NEAREST, scale_words
 from layergeom.show.cells import model_name, visible
+from layergeom.written import counted
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
@@ -180,11 +181,11 @@ def _data(profile: Profile) -> str:
     version = states.get("revision") or states.get("commit")
     revision = f" (revision {visible(version)})" if version else ""
     rows = profile.counts.get("rows")
-    number = f" on {rows:,} samples" if rows is not None else ""
+    number = f" on {counted(rows, 'sample', 'samples')}" if rows is not None else ""
     pooled = states.get("pooling", states.get("pool"))
     how = f", one vector per sample (pooling: {_value(pooled)})" if pooled else ""
-    count = len(profile.layers)
-    return f"Hidden states {source}{revision} were analysed at {count} layers{number}{how}."
+    count = counted(len(profile.layers), "layer", "layers")
+    return f"Hidden states {source}{revision} were analysed at {count}{number}{how}."
 
 
 _OF_LABELS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from layergeom.show.atomic import replace_file
@@ -14,8 +14,14 @@ from layergeom.show.page import dotted, page_html, quantity_words
 from layergeom.show.readers import layer_reader, step_reader
 from layergeom.show.report_tables import report_tables
 from layergeom.show.table import audit_line, curve_names, recommendation_facts
+from layergeom.show.training_answer import (
+    training_facts,
+    training_sentences,
+    training_warnings,
+)
 from layergeom.show.verdicts import verdicts
 from layergeom.show.warning_groups import warning_groups
+from layergeom.written import counted
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
@@ -39,7 +45,8 @@ def write_report(
     profile : Profile
     reading : Reading
     dynamics : Dynamics, optional
-        Adds maps over layer and checkpoint.
+        Of the training whose last checkpoint the profile is: the page then opens with the answer
+        about the training, and has maps over layer and checkpoint.
     command : str
         The exact command that made the profile, shown under Provenance.
 
@@ -64,12 +71,43 @@ def report_page(
         **_answer(profile, reading),
         **_words(profile, command),
         "tables": report_tables(profile, dynamics),
+        "training": None,
     }
+    if dynamics is not None:
+        facts |= _training(profile, dynamics)
     charts = report_charts(profile, reading, dynamics)
     readers = [layer_reader(profile, recommended_place(profile, reading) or 0)]
     if dynamics is not None:
         readers.append(step_reader(dynamics))
     return page_html("report", facts, charts, readers)
+
+
+def _training(profile: Profile, dynamics: Dynamics) -> dict[str, Any]:
+    """Return what a page says of a training in place of what it says of one profile."""
+    told = training_warnings(dynamics, profile)
+    last = dynamics.checkpoints[-1]
+    return {
+        "title": visible(model_name(_trained(profile, last)), 120),
+        "sentence": _unbroken(" ".join(training_sentences(dynamics))),
+        "warnings": warning_groups(told),
+        "told": len(told),
+        "training": {"facts": training_facts(dynamics), "last": visible(last, 60)},
+    }
+
+
+def _unbroken(text: str) -> str:
+    """Return a text whose numbers stay on a line with their errors."""
+    return text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+
+
+def _trained(profile: Profile, last: str) -> str:
+    """Return the model whose checkpoint ``last`` is: a hub id, or the folder of the checkpoints."""
+    place = PurePath(_model(profile))
+    return str(place.parent) if place.name == last and len(place.parts) > 1 else str(place)
+
+
+def _model(profile: Profile) -> str:
+    return str(profile.provenance.get("states", {}).get("model") or "Stored states")
 
 
 def _answer(profile: Profile, reading: Reading) -> dict[str, Any]:
@@ -78,6 +116,7 @@ def _answer(profile: Profile, reading: Reading) -> dict[str, Any]:
     statements = [f"Anisotropy: {reading.anisotropy}", *reading.statements]
     return {
         "sentence": visible(reading.sentence),
+        "of_layer": visible(reading.sentence),
         "layer": visible(advice.layer, 60),
         "words": visible(advice.words),
         "reason": visible(advice.reason),
@@ -102,10 +141,9 @@ def _phase(phase: Phase) -> dict[str, str]:
 
 
 def _words(profile: Profile, command: str) -> dict[str, Any]:
-    states = profile.provenance.get("states", {})
     names = (*curve_names(profile), *profile.maps)
     return {
-        "title": visible(model_name(str(states.get("model") or "Stored states")), 120),
+        "title": visible(model_name(_model(profile)), 120),
         "facts": _facts(profile),
         "quantities": [quantity_words(name) for name in names],
         "methods": methods_text(profile),
@@ -118,9 +156,9 @@ def _words(profile: Profile, command: str) -> dict[str, Any]:
 
 def _facts(profile: Profile) -> list[str]:
     rows = profile.counts.get("rows")
-    facts = [f"{len(profile.layers)} layers"]
+    facts = [counted(len(profile.layers), "layer", "layers")]
     if rows is not None:
-        facts.append(f"{rows:,} samples")
+        facts.append(counted(rows, "sample", "samples"))
     settings = profile.provenance.get("settings", {})
     if "k" in settings:
         facts.append(f"k = {visible(settings['k'], 20)}")

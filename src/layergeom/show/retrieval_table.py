@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from layergeom.show.cells import visible, with_error
+from layergeom.written import counted, minus
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,7 +65,7 @@ def _cells(values: list[float], errors: list[float]) -> list[str]:
 def _bound(value: float) -> str:
     if math.isnan(value):
         return ""
-    return f"{value:.4f}" if math.isfinite(value) else "no bound"
+    return minus(f"{value:.4f}") if math.isfinite(value) else "no bound"
 
 
 def retrieval_lines(found: RetrievalEvaluation) -> list[str]:
@@ -72,7 +73,8 @@ def retrieval_lines(found: RetrievalEvaluation) -> list[str]:
     settings = found.provenance["settings"]
     share = f"{100 * found.confidence:g} %"
     searched = (
-        f"{len(found.queries):,} queries among {found.counts['documents']:,} documents by cosine; "
+        f"{counted(len(found.queries), 'query', 'queries')} among "
+        f"{counted(found.counts['documents'], 'document', 'documents')} by cosine; "
         f"relevant by {found.truth}; nDCG with linear gain, as trec_eval and BEIR."
     )
     lost = (

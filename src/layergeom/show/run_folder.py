@@ -9,7 +9,7 @@ from layergeom.show.atomic import replace_file
 from layergeom.show.figures import save_figures
 from layergeom.show.methods import methods_text, references_bib
 from layergeom.show.report import write_report
-from layergeom.show.table import write_csv
+from layergeom.show.table import csv_text, write_csv
 
 if TYPE_CHECKING:
     from layergeom.profiles import Profile
@@ -33,15 +33,17 @@ def write_run(
     profile : Profile
     reading : Reading
     dynamics : Dynamics, optional
-        Adds its maps to report and figures.
+        Of the training whose last checkpoint the profile is: adds ``dynamics.csv``, and what the
+        report and the figures say of it.
     command : str
         The exact command, shown in the report.
 
     Returns
     -------
     tuple of Path
-        ``report.html``, ``profile.csv``, ``profile.json``, the folder ``figures``,
-        ``methods.txt``, ``references.bib``, in the order to print.
+        ``report.html``, ``dynamics.csv`` (of a training: a row per checkpoint and layer),
+        ``profile.csv``, ``profile.json``, the folder ``figures``, ``methods.txt``,
+        ``references.bib``, in the order to print.
 
     Raises
     ------
@@ -53,8 +55,13 @@ def write_run(
     replace_file(place / "methods.txt", methods_text(profile))
     replace_file(place / "references.bib", references_bib())
     write_csv(place / "profile.csv", profile)
+    of_training = () if dynamics is None else _training_files(place, dynamics)
     profile.save(place)
     save_figures(profile, reading, figures, dynamics)
     write_report(place / "report.html", profile, reading, dynamics, command)
-    names = ("report.html", "profile.csv", "profile.json", "figures", "methods.txt")
-    return (*(place / name for name in names), place / "references.bib")
+    names = ("profile.csv", "profile.json", "figures", "methods.txt", "references.bib")
+    return (place / "report.html", *of_training, *(place / name for name in names))
+
+
+def _training_files(place: Path, dynamics: Dynamics) -> tuple[Path, ...]:
+    return (replace_file(place / "dynamics.csv", csv_text(dynamics.rows())),)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from layergeom.reading.scales import plateau_statement
 from layergeom.show.cells import number, visible, with_error
 from layergeom.show.chart_parts import (
     FREE,
@@ -17,7 +18,7 @@ from layergeom.show.chart_parts import (
     number_or_none,
 )
 from layergeom.show.figure_style import Z
-from layergeom.show.findings import samples_finding, scales_finding
+from layergeom.show.findings import samples_finding
 from layergeom.show.layer_axis import tick_labels, ticks
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def scale_chart(profile: Profile) -> Chart:
     )
     layers = _layer_lines(profile, rows, x, flat)
     return Chart(
-        "scales", title, caption, scales_finding(profile), ("plateau_dimension",),
+        "scales", title, caption, plateau_statement(profile), ("plateau_dimension",),
         finished(layers, height=340),
     )  # fmt: skip
 

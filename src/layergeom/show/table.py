@@ -13,6 +13,7 @@ from layergeom.geometry.audit import Audit
 from layergeom.show.atomic import replace_file
 from layergeom.show.cells import UNKNOWN, number, sparkline, visible, with_error
 from layergeom.show.quantities import QUANTITIES
+from layergeom.written import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -59,12 +60,11 @@ def audit_line(profile: Profile) -> str:
     if not audits:
         return ""
     fewest, most = min(a.rows for a in audits), max(a.rows for a in audits)
-    rows = f"{most}" if fewest == most else f"{fewest} to {most}"
+    rows = counted(most, "row", "rows") if fewest == most else f"{fewest} to {most} rows"
     deviation, differing = max(a.deviation for a in audits), sum(a.differing for a in audits)
-    lists = f"the lists of {differing} rows differ" if differing else "no neighbour differs"
-    return (
-        f"audit: {rows} rows per layer against float64: largest deviation {deviation:.0e}, {lists}"
-    )
+    rows_of = counted(differing, "row", "rows")
+    lists = f"the lists of {rows_of} differ" if differing else "no neighbour differs"
+    return f"audit: {rows} per layer against float64: largest deviation {deviation:.0e}, {lists}"
 
 
 def profile_rows(profile: Profile) -> list[dict[str, Any]]:

@@ -152,14 +152,18 @@ def _unit(name: str) -> str:
 
 def _mean_dimension(dynamics: Dynamics) -> Chart:
     steps, peak = dynamics_axis(dynamics), dynamics.peak
-    where = "" if peak is None else f"The mean is {peak}."
+    where = "" if peak is None else _sentence(f"{peak}.")
     words = (where, BAND, _axis_words(steps))
     return Chart(
         "dynamics_mean_dimension", "Layer-mean dimension in training",
         visible(" ".join(word for word in words if word)),
-        visible(dynamics.turning_point[:1].upper() + dynamics.turning_point[1:]), (),
+        visible(_sentence(dynamics.turning_point)), (),
         finished(_mean_marks(dynamics, steps), stepped=len(dynamics.checkpoints) - 1),
     )  # fmt: skip
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _mean_marks(dynamics: Dynamics, steps: TrainingAxis) -> list[Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from layergeom.reading.turns import Differences
 from layergeom.show.cells import UNKNOWN, visible, with_error
 from layergeom.show.quantities import quantity
+from layergeom.written import MINUS, minus
 
 if TYPE_CHECKING:
     from layergeom.profiles import Curve, Profile
@@ -55,7 +56,7 @@ def _useful(profile: Profile, layer: str) -> Verdict:
         return Verdict("Useful", "not tested", "no labels were given")
     at = profile.layers.index(layer)
     value = with_error(float(curve.values[at]), float(curve.errors[at]), 3)
-    chance = "" if curve.chance is None else f", chance {curve.chance[at]:.3f}"
+    chance = "" if curve.chance is None else f", chance {minus(f'{curve.chance[at]:.3f}')}"
     return Verdict("Useful", value, f"{_by_labels(curve)}{chance}")
 
 
@@ -110,4 +111,4 @@ def signed(value: float, error: float) -> str:
     text = with_error(abs(value), error, 3)
     if not math.isfinite(value):
         return text
-    return f"{'−' if value < 0 else '+'}{text}"
+    return f"{MINUS if value < 0 else '+'}{text}"

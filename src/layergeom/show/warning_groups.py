@@ -33,16 +33,15 @@ class WarningGroup:
 
     @property
     def rest(self) -> str:
-        """For how many others the same holds, and where if they are few; "" for none."""
+        """Of what else the same is said: the places if they are few, else how many; "" of none."""
         if not self.others:
             return ""
         listed = len(self.where) == len(self.others) <= _LISTED
-        places = f": {', '.join(self.where)}" if listed else ""
-        return f"The same holds for {len(self.others)} more{places}"
+        return f"Likewise {', '.join(self.where) if listed else f'{len(self.others)} more'}"
 
     @property
     def line(self) -> str:
-        """The first, and for how many others the same holds."""
+        """The first, and of what else the same is said."""
         return f"{self.first} ({self.rest}.)" if self.others else self.first
 
 
@@ -53,7 +52,7 @@ def warning_groups(warnings: Iterable[str]) -> tuple[WarningGroup, ...]:
     --------
     >>> told = ["block_1: 2.0% are twins.", "3 rows were cut.", "block_2: 1.5% are twins."]
     >>> [group.line for group in warning_groups(told)]
-    ['block_1: 2.0% are twins. (The same holds for 1 more: block_2.)', '3 rows were cut.']
+    ['block_1: 2.0% are twins. (Likewise block_2.)', '3 rows were cut.']
     """
     gathered: dict[str, list[str]] = {}
     for warning in warnings:

@@ -137,11 +137,33 @@ def call(network: nn.Module, inputs: torch.Tensor, mask: torch.Tensor, **options
     return network(**{name: inputs}, **named, **options)
 
 
-def device_of(network: nn.Module) -> torch.device:
-    """Return the device that takes the token ids: that of the first parameter."""
+def device_of(network: nn.Module, without: torch.device | None = None) -> torch.device:
+    """Return the device that takes the token ids: that of the first parameter.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        A parameter that accelerate keeps in memory or on the disk (a device map) counts as on the
+        device to which its hook brings it for a call.
+    without : torch.device, optional
+        The answer for a network without parameters; the processor by default.
+    """
     import torch
 
-    return next((p.device for p in network.parameters()), torch.device("cpu"))
+    first = next(network.parameters(), None)
+    if first is None:
+        return torch.device("cpu") if without is None else without
+    return first.device if first.device.type != "meta" else _device_of_calls(network)
+
+
+def _device_of_calls(network: nn.Module) -> torch.device:
+    """Return the first device on which accelerate's hooks have a module run."""
+    import torch
+
+    hooks = (getattr(part, "_hf_hook", None) for part in network.modules())
+    several = (getattr(hook, "hooks", (hook,)) for hook in hooks)
+    found = (getattr(hook, "execution_device", None) for each in several for hook in each)
+    return torch.device(next((device for device in found if device is not None), "cpu"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from layergeom.errors import InputError
+from layergeom.states.label_values import is_missing
 from layergeom.states.lines import Line
 from layergeom.states.tables import Table
 
@@ -86,14 +87,17 @@ def classes_at(table: Table, level: str) -> list[str | None] | None:
         )
     ((name, scheme),) = coded.items()
     depth = 1 + scheme.levels.index(level)
-    return [".".join(code.split(".")[:depth]) if code else None for code in table.columns[name]]
+    return [
+        None if is_missing(code) else ".".join(code.split(".")[:depth])
+        for code in table.columns[name]
+    ]
 
 
 def _scheme(values: Iterable[Any]) -> Scheme | None:
-    first = next((value for value in values if value is not None and value != ""), None)
+    first = next((value for value in values if not is_missing(value)), None)
     if not isinstance(first, str):  # images are not decoded beyond the first
         return None
-    given = [value for value in values if value is not None and value != ""]
+    given = [value for value in values if not is_missing(value)]
     for scheme in SCHEMES:
         if all(isinstance(value, str) and scheme.code.fullmatch(value) for value in given):
             return scheme

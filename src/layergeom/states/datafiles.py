@@ -37,11 +37,22 @@ def read_data(
         For an unknown kind of file or folder, no rows, an unknown split, or malformed content,
         which it names.
     """
+    _check_no_column(path)
     if path.is_dir() and any((path / name).is_file() for name in DATASET_FILES):
         return _read_dataset(path, split)
     return rows_of_split(
         _read_folder(path) if path.is_dir() else _read_file(path, has_header), split
     )
+
+
+def _check_no_column(path: Path) -> None:
+    """Refuse ``file:column`` as data: the column might be its labels, or its texts."""
+    head, colon, column = str(path).rpartition(":")
+    if colon and not path.exists() and Path(head).exists():
+        raise InputError(
+            f"{path} is no file: give the data as {head}, and its column apart: --labels {column} "
+            f"(labels={column!r}), or --text-column {column}."
+        )
 
 
 def _read_file(path: Path, has_header: Callable[[Sequence[str]], bool]) -> Table:

@@ -30,6 +30,7 @@ from layergeom.states.rows import Outcome
 from layergeom.states.settings import Extraction
 from layergeom.states.shards import (
     SHARD,
+    HeldShard,
     Shard,
     common_plan,
     write_empty_shard,
@@ -191,7 +192,7 @@ def extract_shard(
     *,
     progress: Progress | None = None,
     **options: Any,
-) -> int:
+) -> HeldShard:
     """Extract one share of the rows, for `layergeom.states.shards.merge` to put together.
 
     Parameters
@@ -205,10 +206,8 @@ def extract_shard(
 
     Returns
     -------
-    int
-        Rows of this shard, none where there are fewer batches than shards; or of the whole where
-        that is there already. A shard that is there is not read again, and one that was broken off
-        goes on.
+    HeldShard
+        A shard that is there is not read again, and one that was broken off goes on.
 
     Raises
     ------
@@ -217,10 +216,8 @@ def extract_shard(
     """
     request = requested(model, samples, progress, **options)
     own, key = shard.store(store), request.key(request.options.view)
-    if (whole := _stored(store, key)) is not None:
-        return whole.n
-    if own.key(SHARD) == key and _stored(own, key) is not None:
-        return int((own.facts(SHARD, key) or {})["held"])
+    if (held := _held(store, own, key)) is not None:
+        return held
     loaded = request.loaded()
     [feed] = feeds(loaded, request.fed, [request.options])
     plan = common_plan(store, key, shard, pass_plan(loaded, request.options.batch_size))
@@ -231,12 +228,23 @@ def extract_shard(
     batches = [batch for part in share.parts(feed.sequences) for batch in part]
     if not batches:
         write_empty_shard(own, plain, [layer.width for layer in feed.plan.layers])
-        return 0
+        return HeldShard(0)
     rows = target.rows_of(batches)
     with passing([target], progress, share) as [outcome]:
         facts = {**_findings(feed, outcome).facts, "held": len(rows)}
         write_shard(own, plain, rows, facts)
-    return len(rows)
+    return HeldShard(len(rows))
+
+
+def _held(store: Store, own: Store, key: str) -> HeldShard | None:
+    """Return what is there already; shards that another process merges meanwhile are the whole."""
+    if (whole := _stored(store, key)) is not None:
+        return HeldShard(whole.n, whole=True)
+    facts = own.facts(SHARD, key)
+    if facts is not None and _stored(own, key) is not None:
+        return HeldShard(int(facts["held"]))
+    whole = _stored(store, key)
+    return None if whole is None else HeldShard(whole.n, whole=True)
 
 
 def _answered(request: Request, stores: dict[View, Store]) -> dict[View, HiddenStates]:

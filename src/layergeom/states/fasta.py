@@ -12,6 +12,7 @@ from layergeom.errors import InputError
 from layergeom.states.classifications import SCOPE
 from layergeom.states.lines import Line, read_lines
 from layergeom.states.tables import Table
+from layergeom.written import counted
 
 FASTA_FILES = (".fasta", ".fa", ".faa", ".fas", ".fna")
 UNUSUAL = "BJOUXZ"  # letters that stand for other than one of the twenty amino acids
@@ -146,8 +147,8 @@ def _notes(
         "sequences_lower_case": "had lower-case letters, now capitals",
         "sequences_with_gaps": "had gaps, now removed",
         "sequences_with_stop": "ended with a stop '*', now removed",
-        "sequences_with_unusual_letters": f"hold unusual letters, which are kept ({listed})",
+        "sequences_with_unusual_letters": f"had unusual letters, which are kept ({listed})",
     }
     for name, what in said.items():
         if changes[name]:
-            yield f"{changes[name]:,} of {n:,} sequences of {source} {what}."
+            yield f"{changes[name]:,} of {counted(n, 'sequence', 'sequences')} of {source} {what}."

@@ -18,6 +18,7 @@ from layergeom.states.rows import Chosen
 from layergeom.states.sequences import Sequences
 from layergeom.states.settings import Extraction
 from layergeom.states.tokenization import Limits, Wording, check_tokens, list_rows, tokenize
+from layergeom.written import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,12 +183,14 @@ def _account(sequences: Sequences, samples: Samples, limits: Limits) -> list[str
         (sequences.windowed, "read in overlapping windows of {} tokens"),
     )
     lines = [
-        f"{len(rows)} rows were {what.format(limits.length)}: {list_rows(rows, samples.ids)}."
+        f"{counted(len(rows), 'row was', 'rows were')} {what.format(limits.length)}: "
+        f"{list_rows(rows, samples.ids)}."
         for rows, what in kinds
         if rows
     ]
     if sequences.unknown:
-        lines.append(f"{sequences.unknown} tokens are unknown to the tokenizer.")
+        unknown = counted(sequences.unknown, "token is", "tokens are")
+        lines.append(f"{unknown} unknown to the tokenizer.")
     return lines
 
 

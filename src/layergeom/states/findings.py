@@ -9,6 +9,7 @@ from operator import or_
 from typing import Any
 
 from layergeom.states.hidden import HiddenStates
+from layergeom.written import counted
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Findings:
         found = (frozenset(self.broken.get(layer, ())) for layer in hidden.layers)
         overflowed: Iterator[frozenset[int]] = accumulate(found, or_)
         invalid = {
-            layer: f"{len(rows)} of {hidden.n} rows are not finite in {self.where}; extract in "
-            "float32 or bfloat16"
+            layer: f"{_some(len(rows), hidden.n)} not finite in {self.where}; extract in float32 "
+            "or bfloat16"
             for layer, rows in zip(hidden.layers, overflowed, strict=True)
             if rows
         }
@@ -68,7 +69,12 @@ class Findings:
     def _warnings(self, invalid: Mapping[str, str]) -> Iterator[str]:
         if self.split:
             yield (
-                f"{self.split} batches were halved because the memory of the device did not "
-                "suffice; their rows equal those of whole batches up to rounding (1e-5)."
+                f"{counted(self.split, 'batch was', 'batches were')} halved because the memory of "
+                "the device did not suffice; the rows equal those of whole batches up to rounding "
+                "(1e-5)."
             )
         yield from (f"Layer {layer}: {reason}." for layer, reason in invalid.items())
+
+
+def _some(rows: int, of: int) -> str:
+    return counted(rows, f"of {of:,} rows is", f"of {of:,} rows are")

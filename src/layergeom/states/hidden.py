@@ -20,6 +20,9 @@ ROWS = ("ids", "inputs", "rows", "groups")  # what is kept of the rows besides t
 PLAN = {"budget", "batch_size", "even"}  # of batches
 
 
+HEAD = " (modules.json)"  # behind the names of a sentence encoder's steps, in place of a path
+
+
 @dataclass(frozen=True)
 class LayerName:
     """One layer in each tool's words.
@@ -34,11 +37,12 @@ class LayerName:
         Index into Hugging Face's ``hidden_states`` whose tensor equals this layer; None if none
         does, and for stored arrays.
     module : str or None
-        Dotted path of the module whose output this is; None for stored arrays.
+        Dotted path of the module whose output this is; of a sentence encoder's own output the
+        steps behind the blocks (``Pooling, Normalize (modules.json)``); None for stored arrays.
     blocks : int or None
         Number of blocks that a truncated model needs; None for stored arrays.
     final_norm : bool
-        True if the final norm (or the head of a sentence encoder) is applied.
+        True if the final norm is applied.
     """
 
     key: str
@@ -201,7 +205,7 @@ def write_facts(store: Store, hidden: HiddenStates) -> None:
         "warnings": hidden.warnings,
         "token_norms": list(hidden.token_norms),
     }
-    rows = {name: _as_bytes(getattr(hidden, name)) for name in ROWS}
+    rows = {name: as_bytes(getattr(hidden, name)) for name in ROWS}
     store.put(STATES, rows, hidden.key, facts)
 
 
@@ -283,7 +287,7 @@ def batches_of(store: Store, key: str) -> dict[str, Any] | None:
 def _opened(
     store: Store, key: str, facts: Mapping[str, Any], rows: Mapping[str, AnyArray]
 ) -> HiddenStates:
-    of_rows: dict[str, Any] = {name: _from_bytes(rows[name]) for name in ROWS if name in rows}
+    of_rows: dict[str, Any] = {name: from_bytes(rows[name]) for name in ROWS if name in rows}
     hidden = HiddenStates(
         layers=tuple(facts["layers"]),
         names=tuple(LayerName(**name) for name in facts["names"]),
@@ -337,10 +341,11 @@ def _layer_piece(store: Store, key: str, layer: str) -> dict[str, AnyArray]:
     return arrays
 
 
-def _as_bytes(values: tuple[str, ...] | None) -> AnyArray:
-    """Texts as JSON in UTF-8: safetensors holds numbers only."""
+def as_bytes(values: tuple[Any, ...] | None) -> AnyArray:
+    """Return one value per row as JSON in UTF-8: safetensors holds numbers only."""
     return np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)
 
 
-def _from_bytes(array: AnyArray) -> Any:
+def from_bytes(array: AnyArray) -> Any:
+    """Return what :func:`as_bytes` was given, a list for a tuple."""
     return json.loads(array.tobytes())

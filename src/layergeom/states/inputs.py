@@ -13,10 +13,19 @@ from layergeom.errors import InputError, InputTypeError
 from layergeom.states.content import content_key
 from layergeom.states.datafiles import read_data
 from layergeom.states.images import Images, as_images, image_notes
-from layergeom.states.items import Columns, Items, Kind, column_names, contents, items_of
+from layergeom.states.items import (
+    Columns,
+    Items,
+    Kind,
+    column_names,
+    contents,
+    item_columns,
+    items_of,
+)
 from layergeom.states.label_kinds import Labels, LabelSets, LabelType, Numbers, TypedLabels
-from layergeom.states.labels import row_labels
+from layergeom.states.labels import OWN, LabelSource, row_labels
 from layergeom.states.lines import listed
+from layergeom.states.row_contents import RowContents
 from layergeom.states.sampling import sampled_rows
 from layergeom.states.splits import part_of_dataset, rows_of_split
 from layergeom.states.tables import Table, from_columns, is_columnar
@@ -57,6 +66,10 @@ class Samples:
     groups : tuple of str or None, or None
         Rows that are no independent samples of each other (a protein cluster, the document of a
         chunk); None of a row: it stands for itself.
+    sources : mapping of str to LabelSource
+        What ``labels``, ``exclude`` and ``groups`` are called, and where they come from.
+    columns : tuple of str
+        The columns of the data that ``items`` are.
     """
 
     kind: Kind
@@ -68,6 +81,8 @@ class Samples:
     notes: tuple[str, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
     groups: Labels | None = None
+    sources: Mapping[str, LabelSource] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -128,12 +143,13 @@ def read_samples(
         images, or the only column. In a CSV or TSV file without a header: its number from 0
         ("1,2"), and digits say that there is none.
     labels, exclude, groups : str, int, path or sequence, optional
-        A column of the data, a file (one label per line, or columns ``id`` and ``label``), a
-        column of a file (``"table.tsv:topic"``), or one value per row. Of a folder of images
-        ``"folder"`` is the first sub-folder of each. Where a column or a list of domains holds
-        SCOPe's or CATH's codes, also a level of these: ``"superfamily"``,
-        ``"dir.cla.txt:superfamily"``. Files with ids may label a part of the rows, and may be the
-        clusters of MMseqs2; see :func:`layergeom.states.labels.row_labels`.
+        A column of the data (``"topic"`` or ``":topic"``), a file (one label per line, or columns
+        ``id`` and ``label``), a column of a file (``"table.tsv:topic"``), or one value per row. Of
+        a folder of images ``"folder"`` is the first sub-folder of each. Where a column, a list of
+        domains or a FASTA file's headers hold SCOPe's or CATH's codes, also a level of these:
+        ``"superfamily"``, ``"dir.cla.txt:superfamily"``. Files with ids or the data's texts may
+        label a part of the rows, and may be the clusters of MMseqs2; see
+        :func:`layergeom.states.labels.row_labels`.
     label_type : {"class", "number", "multi"}, optional
         What the labels are: classes, real numbers, or several labels per row; inferred unless
         given, and said in the notes (see :func:`layergeom.states.label_kinds.inferred`).
@@ -182,7 +198,12 @@ def read_samples(
     table = _table(data, column_names(text_column), labels, split)
     kind, items, notes = items_of(table, text_column)
     ids, id_notes, repeated = _ids(table, items)
-    found = {role: row_labels(given, table, ids, role, label_type) for role, given in roles.items()}
+    columns = item_columns(table, text_column)
+    made_of = RowContents.of(items, columns)
+    found = {
+        role: row_labels(given, table, ids, role, label_type, made_of)
+        for role, given in roles.items()
+    }
     of_labels = dict.fromkeys(note for of in found.values() for note in of.notes)  # once per file
     counts = {**table.counts, **repeated}
     for of_role in found.values():
@@ -197,6 +218,8 @@ def read_samples(
         (*table.notes, *notes, *id_notes, *of_labels),
         counts,
         found["groups"].labels,
+        {role: one.source for role, one in found.items() if one.source is not None},
+        columns,
     )
     return _with_repeats(_with_images(_sampled(samples, max_samples, seed)))
 
@@ -231,7 +254,7 @@ def _table(data: Any, names: tuple[str, ...], labels: Any, split: str | None) ->
     if isinstance(data, (str, Path)):
         numbers = [part for name in names for part in name.split(",")]
         if isinstance(labels, (str, int)):
-            numbers.append(str(labels))
+            numbers.append(str(labels).removeprefix(OWN))
         return read_data(Path(data), lambda first: _has_header(first, names, numbers), split)
     data, split = part_of_dataset(data, split)
     table = from_columns(data, "data") if is_columnar(data) else _listed(data)

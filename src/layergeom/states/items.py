@@ -44,7 +44,7 @@ def items_of(table: Table, asked: Columns) -> tuple[Kind, Items, tuple[str, ...]
     InputTypeError
         If a row holds neither text nor tokens nor an image.
     """
-    names = _columns(table, column_names(asked))
+    names = item_columns(table, asked)
     columns = [table.column(name) for name in names]
     if len(columns) == 1 and isinstance(columns[0], Images):
         return "image", columns[0], ()
@@ -80,12 +80,20 @@ def _columns_note(names: tuple[str, ...], table: Table) -> str:
     return f"The texts are the {how} {joined} of {table.source}."
 
 
-def _columns(table: Table, asked: tuple[str, ...]) -> tuple[str, ...]:
-    if not asked:
+def item_columns(table: Table, asked: Columns) -> tuple[str, ...]:
+    """Return the columns that texts, tokens or images are taken from.
+
+    Raises
+    ------
+    InputError
+        If none is asked for, and none is meant without a word.
+    """
+    names = column_names(asked)
+    if not names:
         return (_default_column(table),)
-    if len(asked) == 1 and asked[0] not in table.columns:
-        asked = tuple(part.strip() for part in asked[0].split(","))
-    return asked
+    if len(names) == 1 and names[0] not in table.columns:
+        names = tuple(part.strip() for part in names[0].split(","))
+    return names
 
 
 def _default_column(table: Table) -> str:

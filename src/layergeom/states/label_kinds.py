@@ -20,7 +20,8 @@ from layergeom.states.label_values import (
     separator_of,
     several,
 )
-from layergeom.states.lines import listed
+from layergeom.states.lines import listed, shown
+from layergeom.written import minus
 
 LabelType: TypeAlias = Literal["class", "number", "multi"]
 Labels: TypeAlias = "tuple[str | None, ...]"
@@ -122,8 +123,8 @@ def _of_texts(texts: set[str], place: str) -> tuple[LabelType, tuple[str, ...]]:
     if all(map(_MEASURED.fullmatch, texts)) and any(map(_DECIMAL.fullmatch, texts)):
         text = min(text for text in texts if _DECIMAL.fullmatch(text))
         raise InputError(
-            f"{place} hold {text!r}, a number with a unit or a comma; write plain numbers (12.3), "
-            "or say what they are: label_type=class, or multi for lists."
+            f"{place} hold {shown(text)}, a number with a unit or a comma; write plain numbers "
+            "(12.3), or say what they are: label_type=class, or multi for lists."
         )
     return ("multi" if _are_lists(texts) else "class"), ()
 
@@ -171,7 +172,8 @@ def _are_lists(texts: set[str]) -> bool:
 
 def _told_numbers(found: Numbers, place: str) -> str:
     known = [value for value in found if value is not None]
-    span = f" from {min(known):g} to {max(known):g}" if known else ""
+    ends = (minus(f"{end:g}") for end in (min(known), max(known))) if known else ()
+    span = f" from {' to '.join(ends)}" if known else ""
     return (
         f"{place} are read as numbers: {len(known):,} of {len(found):,} rows have one{span} "
         "(label_type=class reads classes)."

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from layergeom.errors import InputError, InputTypeError
+from layergeom.states.lines import shown
 
 SEPARATORS = (";", "|", ",")  # the first that a column holds; blanks where it holds none
 JSON = "JSON"
@@ -84,11 +85,13 @@ def number(value: Any, place: str) -> float | None:
     if isinstance(value, str):
         text = plainly(value)
         if not PLAIN.fullmatch(text):
-            raise InputError(f"{place} hold {value!r}, which is no number; {_remedy(text)}.")
+            raise InputError(f"{place} hold {shown(value)}, which is no number; {_remedy(text)}.")
         value = text
     found = float(value)
     if not math.isfinite(found):
-        raise InputError(f"{place} hold {value!r}; numbers are finite: leave such a row empty.")
+        raise InputError(
+            f"{place} hold {shown(value)}; numbers are finite: leave such a row empty."
+        )
     return found
 
 
@@ -169,7 +172,7 @@ def _from_json(text: str, place: str) -> list[Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{place} hold {text:.60}, which is no JSON list ({error}).") from None
+        raise InputError(f"{place} hold {shown(text)}, which is no JSON list ({error}).") from None
     if not isinstance(found, list):
-        raise InputError(f"{place} hold {text:.60}, which is no JSON list; all others are.")
+        raise InputError(f"{place} hold {shown(text)}, which is no JSON list; all others are.")
     return found

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from layergeom.errors import InputError, InputTypeError
 from layergeom.states.classifications import classes_at, listing
-from layergeom.states.hidden import HiddenStates
-from layergeom.states.label_files import LABEL_FILES, values_in
+from layergeom.states.label_files import LABEL_FILES, FileLabels, values_in
 from layergeom.states.label_kinds import Labels, LabelType, TypedLabels, check_label_type, typed
-from layergeom.states.lines import suffix
+from layergeom.states.lines import shown, suffix
+from layergeom.states.row_contents import RowContents
 from layergeom.states.tables import Table
 
 LABELS = "labels"  # the one role whose values may be numbers or lists
+OWN = ":"  # begins the name of a column of the data themselves
+
+
+class LabelSource(NamedTuple):
+    """What labels are called, and where they come from, in words."""
+
+    name: str
+    origin: str
 
 
 class RowLabels(NamedTuple):
-    """One label per row, None where it is missing; what was assumed, and counts."""
+    """One label per row, None where it is missing; what was assumed, counts, and the source."""
 
     labels: Any  # TypedLabels of the role "labels", else Labels; or None
     notes: tuple[str, ...] = ()
     counts: Mapping[str, int] = {}
+    source: LabelSource | None = None
 
 
 def row_labels(
@@ -32,21 +40,24 @@ def row_labels(
     ids: Sequence[str],
     role: str,
     label_type: LabelType | None = None,
+    contents: RowContents | None = None,
 ) -> RowLabels:
     """Return one label per row, None where it is missing, with notes and counts.
 
     Classes are texts; of the role "labels" they may be :class:`Numbers` or :class:`LabelSets`
     (see :func:`layergeom.states.label_kinds.inferred`).
 
-    A file of ids and labels is joined by id: its rows may stand in any order and may label a part
-    of the samples. An id such as ``sp|P69905|HBA_HUMAN`` also fits by one of its parts.
+    A file of ids and labels is joined by id, one of the samples' texts and labels by these: its
+    rows may stand in any order and may label a part of the samples. An id such as
+    ``sp|P69905|HBA_HUMAN`` also fits by one of its parts.
 
     Parameters
     ----------
     source : None, str, int, path or sequence
-        A column of ``table``, a file, ``"file:column"``, or the labels themselves. In place of a
-        column, a level of the SCOPe or CATH codes that one holds (class, fold, superfamily,
-        family; class, architecture, topology, superfamily).
+        A column of ``table`` (``"topic"``, or ``":topic"`` where a file might be meant), a file,
+        ``"file:column"``, or the labels themselves. In place of a column, a level of the SCOPe or
+        CATH codes that one holds (class, fold, superfamily, family; class, architecture, topology,
+        superfamily).
     table : Table
         The samples.
     ids : sequence of str
@@ -55,12 +66,14 @@ def row_labels(
         "labels", "exclude" or "groups", for messages.
     label_type : {"class", "number", "multi"}, optional
         What the labels are; inferred unless given, and of other roles always classes.
+    contents : RowContents, optional
+        What the samples were made of, for files without ids.
 
     Raises
     ------
     InputError
         For an unknown column or file, a length other than the number of rows (both are named), a
-        file that labels none of the rows, an id with two labels (but see
+        file that labels none of the rows, an id or text with two labels (but see
         :func:`layergeom.states.label_files.values_in`), or values that are not of the kind.
 
     Notes
@@ -77,14 +90,20 @@ def row_labels(
             )
         return RowLabels(None)
     if isinstance(source, (str, int, Path)) and not isinstance(source, bool):
-        return _named(source, table, ids, role, asked)
-    return _counted(_sequence(source, role), table, role, asked)
+        own = None if isinstance(source, Path) else _of_column(str(source), table, role, asked)
+        if own is not None:
+            return own
+        path, column = _file(source, table, role)
+        found = values_in(path, column, ids, role, asked, contents)
+        return _of_file(path, found, table, role, asked)
+    given = LabelSource(role, "given one by one")
+    return _counted(_sequence(source, role), table, role, asked, given)
 
 
 def labels_of_rows(
     source: Any, ids: Sequence[str], role: str, label_type: LabelType | None = None
 ) -> RowLabels:
-    """Return one label per row of hidden states, from a file or a sequence.
+    """Return one label per row of something that has no columns, from a file or a sequence.
 
     Raises
     ------
@@ -92,48 +111,6 @@ def labels_of_rows(
         As :func:`row_labels`.
     """
     return row_labels(source, Table("the hidden states", {}, len(ids)), ids, role, label_type)
-
-
-def with_labels(
-    hidden: HiddenStates,
-    labels: Any,
-    exclude: Any,
-    groups: Any,
-    label_type: LabelType | None = None,
-) -> tuple[HiddenStates, tuple[TypedLabels | None, Labels | None]]:
-    """Join labels, excluded groups and groups to hidden states.
-
-    Parameters
-    ----------
-    hidden : HiddenStates
-    labels, exclude, groups : object
-        As ``source`` of :func:`labels_of_rows`; groups replace those that the states know.
-    label_type : optional
-        As of :func:`row_labels`.
-
-    Returns
-    -------
-    HiddenStates
-        With the groups, and the notes and counts of all three.
-    (labels, exclude)
-        One of each per row, or None.
-
-    Raises
-    ------
-    InputError
-        As :func:`row_labels`.
-    """
-    classes, kin, clusters = (
-        labels_of_rows(source, hidden.ids, role, label_type)
-        for source, role in ((labels, "labels"), (exclude, "exclude"), (groups, "groups"))
-    )
-    joined = replace(
-        hidden,
-        groups=whole_groups(clusters.labels) or hidden.groups,
-        warnings=(*hidden.warnings, *classes.notes, *kin.notes, *clusters.notes),
-        counts={**hidden.counts, **classes.counts, **kin.counts, **clusters.counts},
-    )
-    return joined, (classes.labels, kin.labels)
 
 
 def whole_groups(groups: Labels | None) -> tuple[str, ...] | None:
@@ -152,37 +129,60 @@ def whole_groups(groups: Labels | None) -> tuple[str, ...] | None:
     return tuple(f"{own} {row}" if name is None else name for row, name in enumerate(groups))
 
 
-def _named(
-    source: str | int | Path,
-    table: Table,
-    ids: Sequence[str],
-    role: str,
-    asked: LabelType | None,
-) -> RowLabels:
+def _of_column(name: str, table: Table, role: str, asked: LabelType | None) -> RowLabels | None:
+    """Return a column of the data, or a level of one's codes; None if there is none."""
+    own = own_name(name, table)
+    column = table.columns[own] if own in table.columns else classes_at(table, own)
+    if column is None:
+        return None
+    is_level = own not in table.columns  # levels such as CATH's 1.10 are no real numbers
+    what = f"the {'level' if is_level else 'column'} {shown(own)} of {table.source}"
+    kind = (asked or "class") if is_level else asked
+    return _counted(column, table, role, kind, LabelSource(own, what))
+
+
+def _file(source: str | int | Path, table: Table, role: str) -> tuple[Path, str | None]:
+    """Return a file that is there, and the column of it that is asked for."""
     name = str(source)
-    if not isinstance(source, Path) and (column := _column(table, name)) is not None:
-        codes = name not in table.columns  # levels such as CATH's 1.10 are no real numbers
-        return _counted(column, table, role, (asked or "class") if codes else asked)
-    path, wanted = path_and_column(name)
-    if path.is_file():
-        found = values_in(path, wanted, ids, role, asked)
-        kind = (asked or "class") if found.codes else asked
-        return _counted(found.values, table, role, kind, found.notes, found.counts, path.name)
-    if suffix(path) in LABEL_FILES or isinstance(source, Path):
-        raise InputError(f"There is no file {path} for {role}; check the name and the folder.")
+    path, column = path_and_column(name)
+    of_data = not isinstance(source, Path) and own_name(name, table) != name
+    if path.is_file() and not of_data:
+        return path, column
+    raise InputError(_unknown(source, table, role))
+
+
+def own_name(name: str, table: Table) -> str:
+    """Return the name of a column that is asked for as ``:name``."""
+    of_data = len(name) > 1 and name.startswith(OWN) and name not in table.columns
+    return name[1:] if of_data else name
+
+
+def _of_file(
+    path: Path, found: FileLabels, table: Table, role: str, asked: LabelType | None
+) -> RowLabels:
+    kind = (asked or "class") if found.codes else asked
+    column = found.column
+    telling = column is not None and column not in ("label", role) and not column.isdecimal()
+    name = column if telling and column else path.name.partition(".")[0]
+    where = path.name if column is None else f"the column {shown(column)} of {path.name}"
+    source = LabelSource(name, f"{where}, {found.way}")
+    return _counted(found.values, table, role, kind, source, found, f"{role} ({path.name})")
+
+
+def _unknown(source: str | int | Path, table: Table, role: str) -> str:
+    """Say that there is no such column or file, and what there is."""
+    name, (path, _) = str(source), path_and_column(str(source))
+    own = own_name(name, table)
+    if own == name and (suffix(path) in LABEL_FILES or isinstance(source, Path)):
+        return f"There is no file {path} for {role}; check the name and the folder."
     if not table.columns:
-        raise InputError(
-            f"{table.source} have no columns, so {name!r} for {role} must be a file; give a table "
-            f"with the rows' ids ({name}.tsv, table.tsv:{name}), or run with MODEL and DATA."
+        return (
+            f"{table.source} know no labels by name, so {shown(own)} for {role} must be a file "
+            f"(table.tsv:{own}); a run knows those that it was made with: the same command with "
+            "--labels computes nothing anew."
         )
-    raise InputError(
-        f"{table.source} has no column {name!r} for {role}, and there is no such file; "
-        f"{listing(table)}."
-    )
-
-
-def _column(table: Table, name: str) -> Sequence[Any] | None:
-    return table.columns[name] if name in table.columns else classes_at(table, name)
+    nor = "" if own != name else ", and there is no such file"
+    return f"{table.source} has no column {shown(own)} for {role}{nor}; {listing(table)}."
 
 
 def path_and_column(name: str) -> tuple[Path, str | None]:
@@ -204,15 +204,18 @@ def _counted(
     table: Table,
     role: str,
     asked: LabelType | None,
-    notes: tuple[str, ...] = (),
-    counts: Mapping[str, int] | None = None,
-    source: str = "",
+    source: LabelSource,
+    of_file: FileLabels | None = None,
+    place: str = "",
 ) -> RowLabels:
-    labels, told = _per_row(values, table, role, asked, source)
+    labels, told = _per_row(values, table, place or role, asked)
     missing = cast("tuple[object, ...]", labels).count(None)
     if role == "groups" and missing:
         told += (f"{missing:,} of {len(labels):,} rows have no group: each stands for itself.",)
-    return RowLabels(labels, notes + told, {f"{role}_missing": missing, **(counts or {})})
+    counts = {f"{role}_missing": missing}
+    if of_file is not None:
+        told, counts = of_file.notes + told, {**counts, **of_file.counts}
+    return RowLabels(labels, told, counts, source)
 
 
 def _sequence(source: Any, role: str) -> Sequence[Any]:
@@ -231,11 +234,10 @@ def _sequence(source: Any, role: str) -> Sequence[Any]:
 
 
 def _per_row(
-    values: Sequence[Any], table: Table, role: str, asked: LabelType | None, source: str
+    values: Sequence[Any], table: Table, place: str, asked: LabelType | None
 ) -> tuple[TypedLabels, tuple[str, ...]]:
     if table.rows is not None and len(values) == table.whole:
         values = [values[row] for row in table.rows]
-    place = f"{role} ({source})" if source else role
     if len(values) != table.n:
         raise InputError(
             f"{place} have length {len(values)} but there are {table.n} rows in {table.source}."

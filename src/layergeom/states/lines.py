@@ -26,7 +26,20 @@ def suffix(path: Path) -> str:
 
 def listed(names: Sequence[str], most: int = 3) -> str:
     """Name the first few: ``'a', 'b', 'c' …``."""
-    return ", ".join(map(repr, names[:most])) + (" …" if len(names) > most else "")
+    return ", ".join(map(shown, names[:most])) + (" …" if len(names) > most else "")
+
+
+def shown(cell: object, most: int = 60) -> str:
+    """Return a cell as messages show it: quoted, a long one by its beginning.
+
+    Examples
+    --------
+    >>> shown("a text"), shown("a long text", most=7), shown(1.5)
+    ("'a text'", "'a long…'", '1.5')
+    """
+    text = cell if isinstance(cell, str) else repr(cell)
+    cut = text if len(text) <= most else f"{text[: most - 1]}…"
+    return repr(cut) if isinstance(cell, str) else cut
 
 
 def read_lines(path: Path) -> Iterator[Line]:

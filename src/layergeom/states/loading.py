@@ -145,15 +145,38 @@ def _from_pretrained(source: Source, options: dict[str, Any], use_safetensors: b
     except OSError:
         raise
     except Exception as error:  # damaged files raise anything; all are bad input
-        raise _unreadable(source, error) from error
+        raise _unreadable(source, error, options.get("device_map")) from error
 
 
-def _unreadable(source: Source, error: Exception) -> InputError:
+def _unreadable(source: Source, error: Exception, device_map: Any = None) -> InputError:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    other = "" if device_map is None else f", or another device_map than {device_map!r}"
     return InputError(
         f"Model {source.name!r} cannot be loaded ({reason}); give a complete model in Hugging "
-        "Face's layout that needs no code of its own."
+        f"Face's layout that needs no code of its own{other}."
     )
+
+
+@contextmanager
+def spread(source: Source, device_map: Any) -> Iterator[None]:
+    """Explain what stops a network whose weights a device map keeps off the devices.
+
+    Raises
+    ------
+    InputError
+        If weights are looked up where there are none: the checkpoint lacks them, or they are
+        shared with a module that lies elsewhere.
+    """
+    try:
+        yield
+    except KeyError as error:
+        if device_map is None:
+            raise
+        raise InputError(
+            f"{source.name!r} does not run with device_map={device_map!r}: there are no weights "
+            f"{error} where it puts them (the checkpoint lacks them, or another module shares "
+            "them); give device_map='auto', or a complete checkpoint."
+        ) from error
 
 
 def _torch_dtype(dtype: Any) -> Any:

@@ -21,6 +21,7 @@ from layergeom.states.loading import (
     pick_device,
     quiet,
     read_network,
+    spread,
 )
 from layergeom.states.norms import Norms, find_norms
 from layergeom.states.pipelines import Pipeline, read_pipeline, stated_length
@@ -260,13 +261,14 @@ def load_source(
     else:
         if device_map is None:
             check_weights(source, dtype_name(dtype), pick_device(device))
-        network = read_network(source, dtype, device_map, warnings, part)
+        with spread(source, device_map):
+            network = read_network(source, dtype, device_map, warnings, part)
         if device_map is None:
             network = network.to(pick_device(device))
     network = base_network(network, warnings, part)
     within = network.path if isinstance(network, Decoder) else ""
     stack = find_blocks(network, blocks, within)
-    with quiet():
+    with quiet(), spread(source, device_map):
         anatomy = dissect(network, stack)
         words = _tokenizer(source, tokenizer, warnings)
     if not anatomy.masks:

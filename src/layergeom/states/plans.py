@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from layergeom.errors import InputError
-from layergeom.states.hidden import LayerName
+from layergeom.states.hidden import HEAD, LayerName
 from layergeom.states.models import LoadedModel
 from layergeom.states.pipelines import Pipeline
 from layergeom.states.pooling import Mode
@@ -137,7 +137,8 @@ class Plan:
         if self.pipeline is None or not self.pipeline.steps:
             return layers
         last = layers[-1]
-        name = LayerName("final", 1.0, None, None, last.name.blocks, True)
+        head = f"{', '.join(self.pipeline.names[1:])}{HEAD}"
+        name = LayerName("final", 1.0, None, head, last.name.blocks, last.name.final_norm)
         width = self.finish(torch.zeros(1, last.width)).shape[-1]
         before = layers[:-1] if last.name.key == "final" else layers
         return (*before, Layer(name, last.tap, width, head=True))

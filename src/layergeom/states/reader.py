@@ -164,7 +164,7 @@ class _Stream:
 
     def _final_norm(self, states: torch.Tensor) -> torch.Tensor:
         norm: Any = self._loaded.module.get_submodule(str(self._loaded.norms.final))
-        device = next((p.device for p in norm.parameters()), states.device)
+        device = device_of(norm, without=states.device)
         normed: torch.Tensor = norm.forward(states.to(device))  # no one else's hooks are called
         return normed
 

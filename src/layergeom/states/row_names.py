@@ -9,6 +9,7 @@ from layergeom.states.feeds import Feed
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import Samples
 from layergeom.states.labels import whole_groups
+from layergeom.states.own_labels import keep_labels_of
 
 
 def fed_rows(feed: Feed) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
@@ -40,14 +41,19 @@ def row_groups(
 
 
 def with_samples(hidden: HiddenStates, samples: Samples) -> HiddenStates:
-    """Add what belongs to the data and not to the numbers: ids, groups, notes, the whole's size."""
+    """Add what belongs to the data and not to the numbers: ids, groups, notes, the whole's size.
+
+    Labels are kept in the states' store, by their names.
+    """
     rows = hidden.rows or ()
     tokens = hidden.provenance["settings"]["pool"] == "token"
     positions = [name.rpartition(":")[2] for name in hidden.ids] if tokens else None
-    return replace(
+    joined = replace(
         hidden,
         ids=row_ids(samples, rows, positions),
         groups=row_groups(samples, rows, positions),
         counts={**hidden.counts, **samples.counts, "sampled_from": samples.sampled_from},
         warnings=(*samples.notes, *hidden.warnings),
     )
+    keep_labels_of(samples, joined)
+    return joined

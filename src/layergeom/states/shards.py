@@ -24,12 +24,15 @@ from layergeom.errors import InputError, StoreError
 from layergeom.states import durable
 from layergeom.states.findings import Findings
 from layergeom.states.hidden import HiddenStates, layer_piece, open_states, write_facts
+from layergeom.states.locks import locked
 from layergeom.states.store import Store
 from layergeom.states.tensorfile import AnyArray
+from layergeom.states.unfinished import LOCK
 
 FOLDER = "shards"
 PLAN = "plan.json"
 SHARD = "shard"  # the piece of a shard's store that says which rows it holds
+PATIENCE = 600.0  # seconds to wait for a process that is putting a finished shard away
 _NAME = re.compile(r"([1-9]\d*)/([1-9]\d*)")
 
 
@@ -59,9 +62,28 @@ class Shard:
             raise InputError(f"shard is {text!r}; give i/n with 1 <= i <= n, such as 2/4.")
         return cls(int(match[1]), int(match[2]))
 
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
     def store(self, whole: Store) -> Store:
         """Return the store of this shard, inside that of the whole."""
         return Store(whole.folder / FOLDER / f"{self.number}-of-{self.of}")
+
+
+@dataclass(frozen=True)
+class HeldShard:
+    """What is there after a shard was asked for.
+
+    Attributes
+    ----------
+    rows : int
+        Of the shard, none where there are fewer batches than shards; or of the whole.
+    whole : bool
+        Whether the whole is there already, so that no shard is needed.
+    """
+
+    rows: int
+    whole: bool = False
 
 
 def common_plan(whole: Store, key: str, shard: Shard, own: dict[str, Any]) -> dict[str, Any]:
@@ -149,8 +171,13 @@ def unfinished_shards(whole: Store) -> tuple[str, ...]:
     InputError
         If there are no shards at all.
     """
-    left = [shard for shard in _shards(whole) if shard.store(whole).key(SHARD) is None]
-    return tuple(f"{shard.number}/{shard.of}" for shard in left)
+    left = [shard for shard in _shards(whole) if not _finished(shard.store(whole))]
+    return tuple(map(str, left))
+
+
+def _finished(store: Store) -> bool:
+    """Whether a shard is there; its rows are recorded before its layers are."""
+    return store.key(SHARD) is not None and open_states(store) is not None
 
 
 def _shards(whole: Store) -> list[Shard]:
@@ -178,6 +205,13 @@ def merge(whole: Store) -> HiddenStates:
         If a shard is damaged.
     """
     stores = shards_of(whole)
+    with ExitStack() as stack:
+        for store in stores:  # a process that has just finished one still holds it
+            stack.enter_context(locked(store.folder / LOCK, PATIENCE))
+        return _merged(whole, stores)
+
+
+def _merged(whole: Store, stores: Sequence[Store]) -> HiddenStates:
     opened = [hidden for store in stores if (hidden := open_states(store)) is not None]
     if len({hidden.key for hidden in opened}) != 1 or len(opened) != len(stores):
         raise InputError(

@@ -225,6 +225,11 @@ def _module_content(module: Any) -> Iterable[bytes]:
         yield json.dumps(config.to_diff_dict(), sort_keys=True, default=str).encode()
     for name, tensor in sorted(module.state_dict().items()):
         if isinstance(tensor, torch.Tensor):
+            if tensor.is_meta:
+                raise InputError(
+                    f"The weights {name!r} of the loaded {type(module).__name__} are in no memory "
+                    "(offloaded); give its folder or hub id, with device_map."
+                )
             yield f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode()
             yield tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 

@@ -12,6 +12,7 @@ from layergeom.arrays import BoolArray, IntArray
 from layergeom.errors import InputError
 from layergeom.states.sequences import Sequences
 from layergeom.states.windows import Frame, frame_of, in_windows
+from layergeom.written import counted
 
 Long = Literal["truncate", "skip", "error", "window"]
 
@@ -199,7 +200,8 @@ def _special(ids: list[IntArray], added: list[BoolArray], tokenizer: Any) -> lis
 def _check_not_empty(empty: Sequence[Any], names: Sequence[str]) -> None:
     rows = [i for i, flag in enumerate(empty) if flag]
     if rows:
-        more = f" and {len(rows) - 1} more rows" if len(rows) > 1 else ""
+        others = counted(len(rows) - 1, "more row", "more rows")
+        more = f" and {others}" if len(rows) > 1 else ""
         raise InputError(
             f"Row {rows[0]} (id {names[rows[0]]!r}){more} holds no tokens; remove empty rows."
         )
@@ -228,8 +230,9 @@ def _too_long(ids: list[IntArray], names: Sequence[str], limits: Limits) -> list
     rows = [i for i, row in enumerate(ids) if len(row) > limits.length]
     if rows and limits.long == "error":
         raise InputError(
-            f"{len(rows)} rows are longer than {limits.length} tokens ({list_rows(rows, names)}); "
-            "raise max_length, or choose long='truncate' or long='skip'."
+            f"{counted(len(rows), 'row is', 'rows are')} longer than {limits.length} tokens "
+            f"({list_rows(rows, names)}); raise max_length, or choose long='truncate' or "
+            "long='skip'."
         )
     return rows
 

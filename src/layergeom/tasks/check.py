@@ -14,6 +14,7 @@ from layergeom.states import durable
 from layergeom.states.manifest import MANIFEST, is_piece_file
 from layergeom.states.store import DRAFT, Store
 from layergeom.states.unfinished import read_journal
+from layergeom.written import counted
 
 MEND = "the same command, or the next one that needs it, computes it anew."
 
@@ -93,20 +94,23 @@ def _of_profile(file: Path) -> Checked:
         found = profiles.load(file)
     except LayergeomError as error:
         return Checked(str(file), "damaged", str(error))
-    return Checked(str(file), "sound", f"a profile of {len(found.layers)} layers.")
+    layers = counted(len(found.layers), "layer", "layers")
+    return Checked(str(file), "sound", f"a profile of {layers}.")
 
 
 def _of_store(store: Store) -> Iterator[Checked]:
     place, damaged = str(store.folder), store.damaged()
     yield from (Checked(place, "damaged", _with_remedy(text)) for text in damaged)
     if not damaged and (count := len(store.names())):
-        yield Checked(place, "sound", f"a store of {count} pieces, all as they were written.")
+        pieces = counted(count, "piece", "pieces")
+        yield Checked(place, "sound", f"a store of {pieces}, all as they were written.")
     strangers = [path.name for path in store.strangers()]
     if any(name.startswith(DRAFT) for name in strangers):
         yield Checked(place, "unfinished", _unfinished(store.folder))
     left = [n for n in strangers if is_piece_file(n) or n.startswith(durable.UNFINISHED)]
     if left:
-        yield Checked(place, "left over", f"{len(left)} files that belong to no piece.")
+        files = counted(len(left), "file that belongs", "files that belong")
+        yield Checked(place, "left over", f"{files} to no piece.")
 
 
 def _with_remedy(text: str) -> str:

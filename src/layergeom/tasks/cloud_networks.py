@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from layergeom.arrays import Float32Array
-from layergeom.measure import Progress
-from layergeom.states.content import content_key
 from layergeom.states.feeds import Feed, feeds
 from layergeom.states.heads import read_causal
 from layergeom.states.inputs import Samples
+from layergeom.states.loading import pick_device
 from layergeom.states.models import LoadedModel, load
 from layergeom.states.settings import Extraction
 from layergeom.states.sources import Source, identify
 from layergeom.states.token_stream import token_stream
 from layergeom.tasks.cloud_quantities import Cloud, LayerCloud, cloud_of, layer_cloud
-from layergeom.tasks.finished_lines import FinishedLines
 
 if TYPE_CHECKING:
     from torch import nn
-
-_SCHEMA = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,68 +36,48 @@ class CloudNetwork:
         The network with the head that predicts the next token, around the same weights.
     told : tuple of str
         What was assumed; why sequences have no loss.
+    dtype, device : str
+        As asked for.
     """
 
     source: Source
     loaded: LoadedModel
     head: nn.Module | None
     told: tuple[str, ...]
+    dtype: str = "float32"
+    device: str = "auto"
 
-    def clouds(
-        self,
-        samples: Samples,
-        settings: Extraction,
-        rank: int,
-        k: int,
-        file: Path | None = None,
-        progress: Progress | None = None,
-    ) -> tuple[tuple[str, ...], tuple[Cloud, ...], tuple[str, ...]]:
-        """Measure the cloud of every sequence.
+    def feed(self, samples: Samples, settings: Extraction) -> Feed:
+        """Make samples ready for this network; ``pool`` of the settings is "token"."""
+        return feeds(self.loaded, samples, [settings])[0]
+
+    def measured(
+        self, feed: Feed, rank: int, k: int, done: frozenset[int] = frozenset()
+    ) -> Iterator[tuple[int, Cloud]]:
+        """Measure the cloud of every sequence that is not done.
 
         Parameters
         ----------
-        samples : Samples
-        settings : Extraction
-            With ``pool="token"``.
+        feed : Feed
+            The sequences.
         rank, k : int
             n1 of Gride, and neighbours compared by the overlap.
-        file : Path, optional
-            Keeps every finished sequence; the same call goes on behind the last one.
-        progress : callable(done, total, what), optional
-            Called after each sequence.
+        done : frozenset of int
+            Numbers of sequences that are passed over.
 
-        Returns
-        -------
+        Yields
+        ------
         tuple
-            Layer keys, clouds in the data's order, and what was cut or left out.
+            The number of a sequence and its cloud, without a name; longest first.
         """
-        feed = feeds(self.loaded, samples, [settings])[0]
-        key = content_key(
-            "clouds", _SCHEMA, self.source.identity, samples.fingerprint, settings.content, rank, k
-        )
-        lines = None if file is None else FinishedLines(file, key)
-        found = {} if lines is None else dict(map(_cloud, lines.read()))
-        for at, cloud in self._measured(feed, samples, (rank, k), frozenset(found)):
-            found[at] = cloud
-            if lines is not None:
-                lines.add({"at": at, **asdict(cloud)})
-            if progress is not None:
-                progress(len(found), len(feed.sequences.ids), "sequences measured")
-        layers = tuple(name.key for name in feed.plan.names)
-        return layers, tuple(found[at] for at in sorted(found)), feed.warnings
-
-    def _measured(
-        self, feed: Feed, samples: Samples, sizes: tuple[int, int], done: frozenset[int]
-    ) -> Iterator[tuple[int, Cloud]]:
         by_layer: dict[str, LayerCloud] = {}
 
         def receive(layer: str, states: Float32Array) -> None:
-            by_layer[layer] = layer_cloud(states, *sizes)
+            by_layer[layer] = layer_cloud(states, rank, k)
 
         for passed in token_stream(feed, receive, self.head, done):
             layers = [by_layer.pop(name.key) for name in feed.plan.names]
-            name = samples.ids[feed.sequences.rows[passed.sequence]]
-            yield passed.sequence, cloud_of(name, passed.tokens, passed.loss, layers, sizes[1])
+            yield passed.sequence, cloud_of("", passed.tokens, passed.loss, layers, k)
 
 
 def cloud_network(
@@ -127,18 +103,14 @@ def cloud_network(
     head = read_causal(source, dtype, told)
     if head is None and not told:
         told.append(f"{source.name} predicts no next token, so sequences have no loss.")
+    if head is not None and source.kind != "module":
+        head = head.to(pick_device(device))
     own = tokenizer is None and isinstance(model, (str, Path)) and kind == "text"
     loaded = load(
         model if head is None else head,
         revision=revision if head is None else None,
         dtype=dtype if head is None else None,
-        device=device if head is None else "auto",
+        device=device,
         tokenizer=model if own else tokenizer,
     )
-    return CloudNetwork(source, loaded, head, (*loaded.warnings, *told))
-
-
-def _cloud(line: Mapping[str, Any]) -> tuple[int, Cloud]:
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in line.items()}
-    at = int(values.pop("at"))
-    return at, Cloud(**values)
+    return CloudNetwork(source, loaded, head, (*loaded.warnings, *told), dtype, device)

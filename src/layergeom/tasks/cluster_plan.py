@@ -215,13 +215,13 @@ def shape_plan(
         If the shape is no such text, or has too few rows.
     """
     found = re.fullmatch(SHAPE, shape)
-    sizes = [int(number) for number in found.groups()] if found else []
-    if len(sizes) != 3 or sizes[0] <= k or 0 in sizes:
+    rows, layers, width = map(int, found.groups()) if found else (0, 0, 0)
+    if rows <= k or 0 in (layers, width):
         raise InputError(
             f"{shape!r} is no shape to plan for; give rows, layers and features, as in "
             f"1000000x32x4096, with more than {k} rows."
         )
-    asked = GeometrySizes(*sizes, Settings(k=k))
+    asked = GeometrySizes(rows, layers, width, Settings(k=k))
     return cluster_plan(asked, measured_pace(asked, Path(folder)), workers, checkpoints)
 
 

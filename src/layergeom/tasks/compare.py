@@ -112,8 +112,9 @@ def compare(
     cka_rows : int, >= 5
         CKA is estimated on so many rows at most, drawn at random: the debiased value does not
         depend on their number, its error does.
-    permutations : int, >= 20, or 0
-        Draws for the permutation level of the most alike layers; 0 leaves it out.
+    permutations : int, from 20 on, or 0
+        Draws for the permutation level of the most alike layers; 0 leaves it out. Fewer than 20
+        have no 95 % quantile, and are refused.
     cosine : bool
         Whether neighbours by the cosine are compared too (``mutual_knns``, see
         :func:`layergeom.geometry.mutual_neighbors.mutual_knn`): one more search per layer, which
@@ -245,7 +246,16 @@ def _without_direction(maps: Sequence[CrossMap], runs: Sequence[FinishedRun]) ->
 
 
 def _of_profiles(runs: Sequence[FinishedRun]) -> list[str]:
-    return [f"{run.name}: {text}" for run in runs for text in run.profile.warnings]
+    """Return the warnings of all runs, each once, behind the runs that it is of."""
+    told: dict[str, list[str]] = {}
+    for run in runs:
+        for text in run.profile.warnings:
+            told.setdefault(text, []).append(run.name)
+    whole = "both runs" if len(runs) == 2 else f"all {len(runs)} runs"
+    return [
+        f"{whole if len(names) == len(runs) else ', '.join(names)}: {text}"
+        for text, names in told.items()
+    ]
 
 
 def _by_size(runs: Sequence[FinishedRun], sizes: FloatArray) -> list[Profile]:

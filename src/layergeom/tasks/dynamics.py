@@ -30,6 +30,7 @@ from layergeom.tasks.checkpoint_run import (
     workplace,
 )
 from layergeom.tasks.kept import Kept
+from layergeom.tasks.training_course import TrainingCourse, training_course
 from layergeom.tasks.turning_point import TurningPoint, maximum, turning_point
 from layergeom.workers import Workers, shared_folder
 
@@ -57,6 +58,11 @@ class TrainingMap:
     values: FloatArray
     errors: FloatArray
     chance: FloatArray | None = None
+
+    def cell(self, checkpoint: int, layer: int) -> dict[str, float]:
+        """Return the value at two places under ``name``, and its error under ``name_error``."""
+        value, error = self.values[checkpoint, layer], self.errors[checkpoint, layer]
+        return {self.name: float(value), f"{self.name}_error": float(error)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,21 +122,31 @@ class Dynamics:
         final = {"overlap_to_final": self._to_final()} if known else {}
         return {name: self._map(name) for name in names} | final
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return every map as a pandas DataFrame, indexed by checkpoint and layer.
+    @cached_property
+    def course(self) -> TrainingCourse:
+        """What changed beyond error: expansion and compression, and the layer to use."""
+        return training_course(self.profiles, self.mean_dimension, self.mean_covariance)
 
-        Columns: ``step``, and each quantity with its ``_error``.
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dict per checkpoint and layer: ``checkpoint``, ``step``, then the profile's.
+
+        Those are ``layer``, the relative ``depth``, every quantity with its ``_error`` and, where
+        it is known, ``_chance``, and ``undefined``, the reason why the layer has no dimension or
+        "". Last comes ``overlap_to_final`` where it is known.
         """
+        final = self.maps.get("overlap_to_final")
+        table = []
+        for at, (name, profile) in enumerate(zip(self.checkpoints, self.profiles, strict=True)):
+            of_step = {"checkpoint": name, "step": float(self.steps[at])}
+            for layer, row in enumerate(profile.rows()):
+                table.append(of_step | row | ({} if final is None else final.cell(at, layer)))
+        return table
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the table of :meth:`rows` as a DataFrame, indexed by checkpoint and layer."""
         import pandas as pd
 
-        layers = self.profiles[0].layers
-        index = pd.MultiIndex.from_product(
-            [self.checkpoints, layers], names=["checkpoint", "layer"]
-        )
-        columns = {"step": np.repeat(self.steps, len(layers))}
-        for name, found in self.maps.items():
-            columns |= {name: found.values.ravel(), f"{name}_error": found.errors.ravel()}
-        return pd.DataFrame(columns, index=index)
+        return pd.DataFrame(self.rows()).set_index(["checkpoint", "layer"])
 
     def _map(self, name: str) -> TrainingMap:
         curves = [profile.curves[name] for profile in self.profiles]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -116,7 +116,7 @@ def evaluate(
     model: Any,
     data: Any = None,
     *,
-    labels: Any,
+    labels: Any = None,
     label_type: LabelType | None = None,
     groups: Any = None,
     exclude: Any = None,
@@ -137,13 +137,14 @@ def evaluate(
     Parameters
     ----------
     model : object
-        With ``data``: hub id, local folder or loaded module. Without: the folder of a run,
-        HiddenStates, or whatever :func:`layergeom.states.stored.stored_states` reads.
+        With ``data``: hub id, local folder or loaded module. Without: the folder of a run, a
+        profile that was made with a folder or loaded, HiddenStates, or whatever
+        :func:`layergeom.states.stored.stored_states` reads.
     data : path, list or dataset, optional
         What the model is run on.
     labels : column, file, "file:column" or sequence
-        Class, number or several labels of each row; of a run's folder a file (joined by id) or a
-        sequence.
+        Class, number or several labels of each row. Without ``data`` a name is that of labels that
+        the run was made with; left out, they are the only ones that it was made with.
     label_type : {"class", "number", "multi"}, optional
         What the labels are; inferred unless given, and then said in the warnings.
     groups : the same, optional
@@ -178,7 +179,8 @@ def evaluate(
     Raises
     ------
     InputError
-        For an unknown metric or layer, or labels, groups or a split that do not fit the rows.
+        For an unknown metric or layer, labels, groups or a split that do not fit the rows, or
+        labels that are left out where a run was made with none, or with several.
     DegenerateError
         If fewer than two classes, labels or numbers can be scored, or no layer.
 
@@ -208,7 +210,9 @@ def evaluate(
     choices, told = found.choices(layer, progress)
     added, more = _added(hidden, given, settings, scoring, progress)
     warnings = (*hidden.warnings, *given.warnings, *told, *more)
-    return _evaluation(hidden, given, settings, scoring, choices, added, warnings)
+    made = _evaluation(hidden, given, settings, scoring, choices, added, warnings)
+    sources = {role: source._asdict() for role, source in found.sources.items()}
+    return replace(made, provenance={**made.provenance, "sources": sources})
 
 
 def _added(

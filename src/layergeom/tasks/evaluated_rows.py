@@ -13,6 +13,7 @@ from layergeom.arrays import BoolArray, IntArray
 from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry.groups import own_where_missing
 from layergeom.tasks.targets import ClassTarget, NumberTarget, SetTarget, Target, target_of
+from layergeom.written import counted
 
 TRAIN, TEST, NEITHER = 1, 0, -1
 MOST_LABELS = 1_000  # of several per row; the others are left out
@@ -95,6 +96,8 @@ class EvaluatedRows:
         if keep.all():
             return self
         classes = np.unique(self.codes[keep], return_inverse=True)[1].reshape(-1)
+        gone = int((~keep).sum())
+        told = f"{counted(gone, 'row is', 'rows are')} left out: {warning}."
         return replace(
             self,
             rows=self.rows[keep],
@@ -102,8 +105,8 @@ class EvaluatedRows:
             apart=None if self.apart is None else self.apart[keep],
             groups=None if self.groups is None else self.groups[keep],
             train=None if self.train is None else self.train[keep],
-            warnings=(*self.warnings, f"{int((~keep).sum())} rows are left out: {warning}."),
-            counts={**self.counts, name: int((~keep).sum())},
+            warnings=(*self.warnings, told),
+            counts={**self.counts, name: gone},
             target=self.target.only(keep),
         )
 
@@ -199,9 +202,10 @@ def _with_frequent(found: EvaluatedRows, target: SetTarget, folds: int) -> Evalu
     if not gone:
         return found
     fewest = int(kept.table.sum(axis=0).min()) if kept.names else folds
+    every = counted(len(target.names), "label", "labels")
     told = (
-        f"{gone:,} of {len(target.names):,} labels are left out: fewer than {fewest} rows have "
-        f"them, or they are not among the {MOST_LABELS:,} most frequent."
+        f"{counted(gone, f'of {every} is', f'of {every} are')} left out: fewer than {fewest} rows "
+        f"have them, or they are not among the {MOST_LABELS:,} most frequent."
     )
     found = replace(
         found,
@@ -301,5 +305,6 @@ def _with_cut_groups(found: EvaluatedRows) -> EvaluatedRows:
     cut = len(np.intersect1d(groups[found.train], groups[~found.train]))
     if not cut:
         return found
-    told = f"{cut} groups have rows in train and test; scores on the test rows are too good."
+    both = counted(cut, "group has", "groups have")
+    told = f"{both} rows in train and test; scores on the test rows are too good."
     return replace(found, warnings=(*found.warnings, told), counts={**found.counts, "cut": cut})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -17,14 +17,17 @@ from layergeom.errors import DegenerateError, InputError
 from layergeom.geometry.groups import group_codes, own_where_missing
 from layergeom.layer import Settings
 from layergeom.measure import Progress, measure
-from layergeom.profiles import STATES, Profile
+from layergeom.profiles import CHECKPOINTS, STATES, Profile
 from layergeom.reading import read
 from layergeom.states.extract import extract
+from layergeom.states.hidden import STATES as PIECE
 from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.label_kinds import Labels, LabelType
-from layergeom.states.labels import labels_of_rows
+from layergeom.states.labels import LabelSource
+from layergeom.states.lines import listed
 from layergeom.states.manifest import MANIFEST
+from layergeom.states.own_labels import excluded_names, labels_of_states, only_labels
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
 from layergeom.tasks.checkpoint_run import rows_kept
@@ -51,11 +54,15 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedStates:
-    """States with what is known of their rows, and the run's folder where they come from one."""
+    """States with what is known of their rows, and the run's folder where they come from one.
+
+    ``sources`` says what the labels, groups, … are called, and where they come from.
+    """
 
     states: HiddenStates
     facts: RowFacts
     run: Path | None = None
+    sources: Mapping[str, LabelSource] = field(default_factory=dict)
 
     def choices(
         self, layer: str | None, progress: Progress | None
@@ -108,7 +115,7 @@ def evaluated_states(
     model, data : object
         Model and data, or states and None.
     facts : RowFacts
-        As given: columns, files or sequences.
+        As given: columns, files or sequences; of states without labels their run's only ones.
     reading : Reading
         How data are read; of no concern to states.
     folder : path or None
@@ -121,12 +128,18 @@ def evaluated_states(
     Raises
     ------
     InputError
-        If a run's folder holds no states, or options of a model come with states.
+        If a run's folder holds no states, options of a model come with states, or there are no
+        labels, or several to choose from.
     """
     if data is None:
         given = {"text_column": reading.text_column, "max_samples": reading.max_samples, **options}
         beyond = [name for name in given if given[name] is not None]
         return _stored(model, facts, beyond, reading.label_type)
+    _check_model(model)
+    if facts.labels is None:
+        raise InputError(
+            "labels are missing: name a column of the data, or a file (--labels, labels=…)."
+        )
     samples = read_samples(
         data,
         text_column=reading.text_column,
@@ -143,8 +156,18 @@ def evaluated_states(
     split = None if facts.split is None else _split(data, reading, facts.split, kept)
     of_rows = RowFacts(kept.labels, None, kept.exclude, split)
     if facts.groups is None:
-        return _with_own_groups(hidden, of_rows)
-    return EvaluatedStates(hidden, of_rows._replace(groups=hidden.groups))
+        return replace(_with_own_groups(hidden, of_rows), sources=samples.sources)
+    whole = of_rows._replace(groups=hidden.groups)
+    return EvaluatedStates(hidden, whole, sources=samples.sources)
+
+
+def _check_model(model: Any) -> None:
+    """Refuse a run's folder beside data."""
+    if isinstance(model, (str, Path)) and (Path(model) / profiles.FILE).is_file():
+        raise InputError(
+            f"{model} is the folder of a run, whose states are of its own data; leave the data "
+            "out, or give the model in its place."
+        )
 
 
 def _stored(
@@ -158,12 +181,33 @@ def _stored(
     run, states = _opened(source)
     if states.store is None:  # neighbours that the profile needs are not searched again
         states = replace(states, store=Store.temporary())
+    told: tuple[str, ...] = ()
+    if facts.labels is None:
+        facts, told = _with_only_labels(facts, states)
     roles = zip(facts._fields, facts, strict=True)
-    found = {role: labels_of_rows(given, states.ids, role, label_type) for role, given in roles}
+    found = {role: labels_of_states(given, states, role, label_type) for role, given in roles}
     notes = tuple(note for column in found.values() for note in column.notes)
-    states = replace(states, warnings=(*states.warnings, *notes))
+    states = replace(states, warnings=(*states.warnings, *told, *notes))
     of_rows = RowFacts(**{role: column.labels for role, column in found.items()})
-    return _with_own_groups(states, of_rows, run)
+    sources = {role: one.source for role, one in found.items() if one.source is not None}
+    return replace(_with_own_groups(states, of_rows, run), sources=sources)
+
+
+def _with_only_labels(facts: RowFacts, states: HiddenStates) -> tuple[RowFacts, tuple[str, ...]]:
+    """Take the labels that the run was made with, and say so."""
+    name = only_labels(states)
+    told = [f"No labels were given: those of the run, {name!r}, were taken."]
+    excluded = excluded_names(states)
+    if excluded and facts.exclude is None:
+        told.append(_told_excluded(excluded))
+    return facts._replace(labels=name), tuple(told)
+
+
+def _told_excluded(names: Sequence[str]) -> str:
+    return (
+        f"The run leaves neighbours of one {listed(names)} out of its label quantities; these "
+        f"scores count them unless exclude={names[0]!r} (--exclude {names[0]}) is given."
+    )
 
 
 def _with_own_groups(
@@ -200,17 +244,35 @@ def _linked(a: IntArray, b: IntArray) -> IntArray:
 
 
 def _opened(source: Any) -> tuple[Path | None, HiddenStates]:
+    if isinstance(source, Profile):
+        source = _folder_of(source)
     if not isinstance(source, (str, Path)):
         return None, stored_states(source)
     path = Path(source)
-    if (path / STATES / MANIFEST).is_file():
-        return path, _of_run(path)
-    if (path / profiles.FILE).is_file():
+    measured = (path / profiles.FILE).is_file()
+    store = path / STATES if (path / STATES / MANIFEST).is_file() else None
+    if store is not None and not (measured and Store(store).key(PIECE) is None):
+        return path, _of_run(path)  # of arrays a run keeps lists of neighbours only
+    if steps := sorted((path / CHECKPOINTS).glob(f"*/{STATES}")):
+        raise InputError(
+            f"{path} is a training run; evaluate a checkpoint of it, as {steps[-1].parent}."
+        )
+    if measured:
         raise InputError(
             f"The run {path} keeps no states; give the states it was made of in its place, or the "
             "model and its data."
         )
     return None, stored_states(path)
+
+
+def _folder_of(profile: Profile) -> Path:
+    folder: Path | None = getattr(profile, "folder", None)
+    if folder is None:
+        raise InputError(
+            "a profile that was made without folder=… has kept no states; make it with one, or "
+            "give states, or the model and its data, in its place."
+        )
+    return folder
 
 
 def _of_run(path: Path) -> HiddenStates:

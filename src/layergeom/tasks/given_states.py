@@ -9,7 +9,7 @@ from typing import Any
 from layergeom.errors import InputError
 from layergeom.profiles import STATES
 from layergeom.states.hidden import HiddenStates
-from layergeom.states.labels import with_labels
+from layergeom.states.own_labels import with_labels
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from layergeom.states.inputs import Samples, read_samples
 from layergeom.states.loading import quiet
 from layergeom.states.settings import Extraction
 from layergeom.tasks.cloud_networks import CloudNetwork, cloud_network
+from layergeom.tasks.cloud_runs import clouds
 from layergeom.tasks.graded_shuffles import block_sizes, shuffled_blocks
 from layergeom.tasks.null_models import tokenizer_of
 from layergeom.tasks.protocols import Protocol, departing, options, protocol, record_of
 from layergeom.tasks.study_records import write_record
 from layergeom.tasks.token_clouds import FILE, TokenClouds, unmeasured
+from layergeom.workers import Workers
 
 OUTSIDE = ("embedding", "final")  # the paper leaves out the one, and the other shares its depth
 
@@ -108,6 +111,7 @@ def graded_clouds(
     device: str = "auto",
     folder: Path | str | None = None,
     progress: Progress | None = None,
+    executor: Executor | Workers | None = None,
 ) -> GradedClouds:
     """Measure prompts as clouds of tokens, intact and shuffled, by the recipe of a paper.
 
@@ -129,7 +133,9 @@ def graded_clouds(
         Every finished prompt is kept there, in a folder per level, and ``study.json`` with the
         recipe, departures and claims; the same call goes on.
     progress : callable(done, total, what), optional
-        Called after each prompt.
+        Called after each prompt, or each range of prompts of a worker.
+    executor : concurrent.futures.Executor or Workers, optional
+        As of :func:`layergeom.token_clouds`.
 
     Returns
     -------
@@ -159,7 +165,9 @@ def graded_clouds(
     given |= _as_far_as_read(network, given.get("prompt_tokens", chosen.prompt_tokens))
     used = _Sizes(**{name: given.get(name, getattr(chosen, name)) for name in asked})
     rows, notes = _prompts(samples, model, named, used, seed)
-    job = _Graded(network, used, seed, None if folder is None else Path(folder), progress)
+    place = None if folder is None else Path(folder)
+    workers = None if executor is None else Workers.of(executor)
+    job = _Graded(network, used, seed, place, progress, workers)
     levels = tuple(job.levels(rows, chosen.shuffle_base or 2))
     fixed = {**options(chosen), **{name: getattr(chosen, name) for name in asked}}
     told = (*samples.notes, *network.told, *notes, *unmeasured(levels[0].found.clouds))
@@ -234,6 +242,7 @@ class _Graded:
     seed: int
     folder: Path | None
     progress: Progress | None
+    workers: Workers | None
 
     def levels(self, rows: Samples, base: int) -> Sequence[Level]:
         """Measure the intact prompts, then some of them at every degree of shuffling."""
@@ -255,7 +264,5 @@ class _Graded:
         """Measure one level, in its folder."""
         settings = Extraction(pool="token", max_tokens=None)
         file = None if self.folder is None else self.folder / f"level-{level}" / FILE
-        found = self.network.clouds(
-            rows, settings, self.sizes.rank, self.sizes.k, file, self.progress
-        )
-        return TokenClouds(*found)
+        given = (settings, self.sizes.rank, self.sizes.k, file, self.progress, self.workers)
+        return TokenClouds(*clouds(self.network, rows, *given))

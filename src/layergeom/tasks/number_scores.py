@@ -17,6 +17,7 @@ from layergeom.tasks.evaluation_settings import EvaluationSettings
 from layergeom.tasks.neighbor_votes import memberships
 from layergeom.tasks.ridge_probe import ALPHAS, Named, out_of_fold
 from layergeom.tasks.targets import NumberTarget
+from layergeom.written import counted
 
 _OF_METRIC: Mapping[str, tuple[str, ...]] = {
     "knn": ("knn_r2", "knn_spearman"),
@@ -110,5 +111,6 @@ def _nearness(truth: FloatArray, predicted: FloatArray) -> tuple[float, Named]:
 
 def _alone(members: sp.csr_array) -> tuple[str, ...]:
     alone = int((np.asarray(members.sum(axis=1)).reshape(-1) == 0).sum())
-    told = f"{alone} rows have no admissible neighbour; the mean of all is predicted for them."
+    rows = counted(alone, "row has", "rows have")
+    told = f"{rows} no admissible neighbour; there the mean of all is predicted."
     return (told,) if alone else ()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
-
-import numpy as np
 
 from layergeom.arrays import count
 from layergeom.errors import InputError
@@ -25,12 +24,15 @@ from layergeom.states.store import Store
 from layergeom.tasks import protocol_data
 from layergeom.tasks.finished_lines import FinishedLines
 from layergeom.tasks.null_models import null_inputs
-from layergeom.tasks.partition_curves import PartitionCurves, partition_curves
+from layergeom.tasks.partition_curves import PartitionCurves
+from layergeom.tasks.partition_pieces import PartitionJob, measure_by
 from layergeom.tasks.partitions import Corpus, Partitions, put_together
 from layergeom.tasks.preflight import check_states
 from layergeom.tasks.protocols import Protocol, departing, options, protocol, record_of
 from layergeom.tasks.study_records import write_record
 from layergeom.tasks.word_sequences import shuffled_words
+from layergeom.tasks.worker_runs import extract_by
+from layergeom.workers import Workers, shared_folder
 
 USUAL: tuple[Corpus, ...] = ("intact", "shuffled")
 FILE = "partitions.jsonl"
@@ -53,6 +55,7 @@ def partitions(
     seed: int = 0,
     folder: Path | str | None = None,
     progress: Progress | None = None,
+    executor: Executor | Workers | None = None,
     **given: Any,
 ) -> Partitions:
     """Measure disjoint partitions of a corpus, by the recipe of Cheng et al. 2025.
@@ -83,6 +86,10 @@ def partitions(
         claims; the same call goes on there.
     progress : callable(done, total, what), optional
         Called along the way.
+    executor : concurrent.futures.Executor or Workers, optional
+        Whose workers share the forward passes, but that of ``untrained``, and take one partition
+        after the other; they read the model from its hub id or folder and must see ``folder``. The
+        numbers are those of one process.
     **given
         Options of :func:`layergeom.extract` in place of the recipe's, recorded as departures.
 
@@ -94,7 +101,11 @@ def partitions(
     ------
     InputError
         For a recipe without partitions, an unknown corpus, a rank that was not measured, too
-        little text, states that do not fit the disk, or a ``folder`` of another call.
+        little text, states that do not fit the disk, or a ``folder`` of another call; with
+        ``executor`` also without a folder, or for a loaded module.
+    WorkerError
+        If a worker was lost for good; the same call goes on, and no finished partition is made
+        again.
 
     Notes
     -----
@@ -112,7 +123,9 @@ def partitions(
     used = options(chosen) | given
     neighbors = count(used.pop("k") if k is None else k, "k", 1)
     used.pop("k", None)
-    job = _Job(model, parts, used, neighbors, queries, seed, folder, progress)
+    workers = None if executor is None else Workers.of(executor)
+    folder = folder if workers is None else shared_folder(folder)
+    job = _Job(model, parts, used, neighbors, queries, seed, folder, progress, workers)
     found = {corpus: job.measured(corpus) for corpus in corpora}
     notes = tuple(dict.fromkeys((*parts[0].notes, *job.told)))
     record = record_of(chosen, departures)
@@ -154,6 +167,7 @@ class _Job:
     seed: int
     folder: Path | str | None
     progress: Progress | None
+    workers: Workers | None
     layers: tuple[str, ...] = ()
     depths: tuple[float, ...] = ()
     told: list[str] = field(default_factory=list)
@@ -192,22 +206,30 @@ class _Job:
     def measured(self, corpus: Corpus) -> list[PartitionCurves]:
         """Measure the partitions of a corpus that are not finished."""
         names = [(corpus, at) for at in range(len(self.parts))]
-        if any(name not in self.finished for name in names):
+        left = [at for _, at in names if (corpus, at) not in self.finished]
+        if left:
             hidden = self._states(corpus)
-            for at, name in enumerate(names):
-                if name not in self.finished:
-                    self._keep(name, hidden, self._curves(hidden, at))
-                if self.progress is not None:
-                    self.progress(at + 1, len(names), f"partitions measured, {corpus}")
+            job = self._job(hidden)
+            if self.workers is not None:
+                measure_by(self.workers, job, left, partial(self._tell, corpus))
+            for at in left:
+                self._keep((corpus, at), hidden, job.measured(hidden, at))
+                self._tell(corpus, at + 1, len(names))
+            job.forget()
         lines = [self.finished[name] for name in names]
         self.layers, self.depths = tuple(lines[0]["layers"]), tuple(lines[0]["depths"])
         self.told += lines[0]["warnings"]
         return [_curves(line) for line in lines]
 
-    def _curves(self, hidden: HiddenStates, at: int) -> PartitionCurves:
-        each = len(self.parts[0])
-        rows = np.arange(at * each, (at + 1) * each)
-        return partition_curves(hidden, rows, self.k, self.queries, self.seed)
+    def _tell(self, corpus: Corpus, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(done, total, f"partitions measured, {corpus}")
+
+    def _job(self, hidden: HiddenStates) -> PartitionJob:
+        store = None if self.folder is None else hidden.store
+        place = None if store is None else store.folder
+        sizes = (len(self.parts[0]), self.k, self.queries, self.seed)
+        return PartitionJob(place, hidden.key, *sizes)
 
     def _keep(self, name: tuple[str, int], hidden: HiddenStates, found: PartitionCurves) -> None:
         line = {"corpus": name[0], "partition": name[1], "layers": list(hidden.layers)}
@@ -221,6 +243,9 @@ class _Job:
         store = None if self.folder is None else Store(Path(self.folder) / corpus / STATES)
         watched: dict[str, Any] = {"progress": self.progress, "ready": partial(check_states, 1)}
         with self._fed(corpus) as (model, samples, used):
+            if self.workers is not None and corpus != "untrained":
+                place = Path(str(self.folder)) / corpus
+                extract_by(self.workers, model, samples, place, progress=self.progress, **used)
             hidden = extract(model, samples, store=store, **watched, **used)
         if hidden.n != len(self.samples):
             raise InputError(

@@ -37,6 +37,7 @@ from layergeom.tasks.retrieval_scores import (
     retrieval_score,
 )
 from layergeom.version import VERSION
+from layergeom.written import counted
 
 FEW = 50  # queries, the fewest that benchmarks/query_bounds.py draws
 _OF_ROWS = ("invalid", "skipped", "truncated", "windowed")  # said in counts and warnings
@@ -307,9 +308,10 @@ def _of_full_model(sides: Sides, settings: RetrievalSettings) -> Relevance:
     ranked = ranking_at(sides, sides.corpus.layers[-1], settings.truth).documents
     asked, place = np.nonzero(ranked >= 0)
     if len(np.unique(asked)) < len(ranked):
+        lost = counted(len(ranked) - len(np.unique(asked)), "query finds", "queries find")
         raise DegenerateError(
-            f"{len(ranked) - len(np.unique(asked)):,} queries find nothing at "
-            f"{sides.corpus.layers[-1]}, so that there is no truth for them; leave them out."
+            f"{lost} nothing at {sides.corpus.layers[-1]}, so that there is no truth; leave such "
+            "queries out."
         )
     pairs: IntArray = ranked[asked, place]
     return Relevance.of(asked, pairs, np.ones(len(pairs)), sides.corpus.n, settings.depth)
@@ -332,7 +334,8 @@ def _ties_told(ties: Sequence[int]) -> tuple[str, ...]:
 def _few_told(queries: int) -> tuple[str, ...]:
     if queries >= FEW:
         return ()
-    return (f"{queries} queries are few: how far bounds hold was checked from {FEW} on.",)
+    few = counted(queries, "query is", "queries are")
+    return (f"{few} few: how far bounds hold was checked from {FEW} on.",)
 
 
 def _provenance(

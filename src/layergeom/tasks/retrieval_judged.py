@@ -17,18 +17,33 @@ from layergeom.geometry.ranking_scores import Relevance
 from layergeom.states.judgments import Judgments
 from layergeom.states.retrieval_texts import RetrievalTexts
 from layergeom.tasks.retrieval_scores import Identical
+from layergeom.written import counted
 
 _SAID = {
-    "queries_empty": "{} queries have no text and are left out.",
-    "queries_without_relevant": "{} queries have no relevant document and are left out.",
-    "queries_unknown": "The judgments name {} queries that are not there.",
-    "documents_empty": "{} documents have no text: they are not in the index and never found.",
-    "judged_missing": "{} relevant documents are not in the index; they count as missed by every "
-    "layer, so that no layer can reach 1.",
-    "judgments_repeated": "{} judgments repeat an earlier one.",
-    "own_documents": "{} queries have a document of their own id in the corpus, which they never "
-    "get.",
-    "queries_too_long": "{} queries were left out for their length.",
+    "queries_empty": ("query has", "queries have", "no text: left out."),
+    "queries_without_relevant": ("query has", "queries have", "no relevant document: left out."),
+    "queries_unknown": (
+        "query that the judgments name is",
+        "queries that the judgments name are",
+        "not there.",
+    ),
+    "documents_empty": (
+        "document has",
+        "documents have",
+        "no text: not in the index and never found.",
+    ),
+    "judged_missing": (
+        "relevant document is",
+        "relevant documents are",
+        "not in the index: missed by every layer, so that no layer can reach 1.",
+    ),
+    "judgments_repeated": ("judgment repeats", "judgments repeat", "an earlier one."),
+    "own_documents": (
+        "query has a document of its own id",
+        "queries have a document of their own id",
+        "in the corpus, which is never returned there.",
+    ),
+    "queries_too_long": ("query was", "queries were", "left out for the length."),
 }
 
 
@@ -63,7 +78,11 @@ class Judged:
     def told(self, counts: Mapping[str, int]) -> tuple[str, ...]:
         """Say what was left out or is missing."""
         known = {name: counts.get(name, 0) for name in _SAID}
-        return tuple(_SAID[name].format(f"{number:,}") for name, number in known.items() if number)
+        return tuple(_told(number, *_SAID[name]) for name, number in known.items() if number)
+
+
+def _told(number: int, one: str, many: str, what: str) -> str:
+    return f"{counted(number, one, many)} {what}"
 
 
 def scored_queries(

@@ -42,6 +42,20 @@ class TriedLayer:
     bound: float
     within: bool
 
+    def words(self, metric: str) -> str:
+        """Return the loss and its bound in words; a loss below 0 is a gain.
+
+        Examples
+        --------
+        >>> TriedLayer("block_3", -0.1833, 0.02, 0.004, True).words("ndcg@10")
+        'gains 0.1833 ± 0.0200 of ndcg@10, loses at most 0.0040'
+        """
+        if self.loss >= 0:
+            return f"loses {self.loss:.4f} ± {self.error:.4f} of {metric}, at most {self.bound:.4f}"
+        bound = "loses at most" if self.bound >= 0 else "at least"
+        gain = f"gains {-self.loss:.4f} ± {self.error:.4f} of {metric}"
+        return f"{gain}, {bound} {abs(self.bound):.4f}"
+
 
 @dataclass(frozen=True)
 class LayerWithinLimit:
@@ -99,9 +113,8 @@ class LayerWithinLimit:
         found = next(x for x in self.tried if x.layer == self.layer)
         kept = "" if self.blocks is None else f", {self.blocks[0]} of {self.blocks[1]} blocks"
         lost = (
-            f"{self.layer}{kept}: loses {found.loss:.4f} ± {found.error:.4f} of {self.metric}, at "
-            f"most {found.bound:.4f} with {100 * self.confidence:g} % confidence (limit "
-            f"{self.limit:g})."
+            f"{self.layer}{kept}: {found.words(self.metric)} with {100 * self.confidence:g} % "
+            f"confidence (limit {self.limit:g})."
         )
         deeper = f"{self.layer} and all layers behind it stay within the limit; the confidence is "
         return [lost, f"{deeper}that of the whole search."]
@@ -116,9 +129,9 @@ class LayerWithinLimit:
         close = least.loss <= self.limit
         rest = "more queries may narrow it" if close else "the loss itself exceeds the limit"
         bound = (
-            f"The deepest, {least.layer}, loses {least.loss:.4f} ± {least.error:.4f}, at most "
-            f"{least.bound:.4f} with {100 * self.confidence:g} % confidence: allow that much, or "
-            f"keep the full model ({rest})."
+            f"The deepest, {least.layer}, {least.words(self.metric)} with "
+            f"{100 * self.confidence:g} % confidence: allow that much, or keep the full model "
+            f"({rest})."
         )
         return [*lines, bound]
 

@@ -23,6 +23,7 @@ from layergeom.geometry.ranking_scores import (
 from layergeom.measure import Progress
 from layergeom.states.hidden import HiddenStates
 from layergeom.tasks.retrieval_result import Losses, RetrievalScore
+from layergeom.written import counted
 
 Identical: TypeAlias = Literal["auto", "exclude", "keep"]
 METRICS = ("ndcg@10", "mrr@10", "recall@10", "recall@100")
@@ -163,9 +164,11 @@ def _directionless(layer: str, ranking: Ranking) -> list[str]:
     queries, documents = ranking.directionless
     told = []
     if queries:
-        told.append(f"{layer}: {queries:,} queries have norm 0 and find nothing; they score 0.")
+        some = counted(queries, "query has", "queries have")
+        told.append(f"{layer}: {some} norm 0: nothing is found, and the score is 0.")
     if documents:
-        told.append(f"{layer}: {documents:,} documents have norm 0 and are never found.")
+        some = counted(documents, "document has", "documents have")
+        told.append(f"{layer}: {some} norm 0: never found.")
     return told
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from layergeom.measure import Progress
 from layergeom.profiles import STATES
 from layergeom.states.extract import extract_shard
-from layergeom.states.shards import FOLDER, Shard, merge, unfinished_shards
+from layergeom.states.shards import HeldShard, Shard, merge, unfinished_shards
 from layergeom.states.store import Store
 from layergeom.tasks.preflight import check_states
 from layergeom.tasks.protocol_runs import prepared
@@ -71,13 +71,28 @@ def extract_share(
         As :func:`layergeom.profile`; if the shares that are there are of another number or of
         other states.
     """
-    plan, share = prepared(protocol, data, **given), Shard.of_text(shard)
-    store = Store(Path(folder) / STATES)
+    held = held_share(
+        model, data, Shard.of_text(shard), folder, protocol=protocol, progress=progress, **given
+    )
+    missing = () if held.whole else unfinished_shards(Store(Path(folder) / STATES))
+    return ShardDone(shard, held.rows, missing)
+
+
+def held_share(
+    model: Any,
+    data: Any,
+    share: Shard,
+    folder: Path | str,
+    *,
+    protocol: Protocol | str | None = None,
+    progress: Progress | None = None,
+    **given: Any,
+) -> HeldShard:
+    """Do what :func:`extract_share` does, whatever becomes of the other shares meanwhile."""
+    plan, store = prepared(protocol, data, **given), Store(Path(folder) / STATES)
     ready = partial(check_states, share.of)
     extraction = {**plan.extraction, "progress": progress, "ready": ready}
-    rows = extract_shard(model, plan.samples, share, store, **extraction)
-    begun = (store.folder / FOLDER).exists()  # not where the whole is there
-    return ShardDone(shard, rows, unfinished_shards(store) if begun else ())
+    return extract_shard(model, plan.samples, share, store, **extraction)
 
 
 def merge_shards(folder: Path | str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,8 @@ from layergeom.states.inputs import read_samples
 from layergeom.states.settings import Extraction
 from layergeom.tasks.cloud_networks import cloud_network
 from layergeom.tasks.cloud_quantities import LEAST, QUANTITIES, Cloud
+from layergeom.tasks.cloud_runs import clouds
+from layergeom.workers import Workers
 
 __all__ = ["FILE", "Association", "Cloud", "TokenClouds", "token_clouds"]
 
@@ -114,6 +117,7 @@ def token_clouds(
     device: str = "auto",
     folder: Path | str | None = None,
     progress: Progress | None = None,
+    executor: Executor | Workers | None = None,
     **options: Any,
 ) -> TokenClouds:
     """Measure the cloud of each sequence's tokens at every layer, with the sequence's loss.
@@ -134,7 +138,10 @@ def token_clouds(
         Every finished sequence is kept in ``clouds.jsonl`` there; the same call goes on behind the
         last one.
     progress : callable(done, total, what), optional
-        Called after each sequence.
+        Called after each sequence, or each range of sequences of a worker.
+    executor : concurrent.futures.Executor or Workers, optional
+        Whose workers measure one range of sequences after the other; they read the model from its
+        hub id or folder and must see ``folder``. The numbers are those of one process.
     **options
         ``max_length``, ``long`` ("truncate", "skip" or "error"), ``special_tokens``,
         ``max_unknown``.
@@ -146,7 +153,10 @@ def token_clouds(
     Raises
     ------
     InputError
-        For bad input, or a ``folder`` that holds the clouds of another call.
+        For bad input, or a ``folder`` that holds the clouds of another call; with ``executor``
+        also without a folder, or for a loaded module, which other processes do not see.
+    WorkerError
+        If a worker was lost for good; the same call goes on, and no finished range is made again.
 
     Notes
     -----
@@ -165,9 +175,10 @@ def token_clouds(
     )
     settings = Extraction(pool="token", max_tokens=None, device=device, dtype=dtype, **options)
     file = None if folder is None else Path(folder) / FILE
-    layers, clouds, cut = network.clouds(samples, settings, rank, k, file, progress)
-    lines = (*samples.notes, *network.told, *cut, *unmeasured(clouds))
-    return TokenClouds(layers, clouds, lines)
+    workers = None if executor is None else Workers.of(executor)
+    layers, found, cut = clouds(network, samples, settings, rank, k, file, progress, workers)
+    lines = (*samples.notes, *network.told, *cut, *unmeasured(found))
+    return TokenClouds(layers, found, lines)
 
 
 def unmeasured(clouds: Sequence[Cloud]) -> list[str]:

@@ -180,8 +180,7 @@ def turning_point(names: Sequence[str], means: Curve, covariance: FloatArray | N
     'the layer-mean dimension starts at 5.00 ± 0.10 at step0, rises to 9.00 ± 0.10 at step100,
     then falls to 6.00 ± 0.10 at step900.'
     """
-    differ = Differences.of(np.diag(means.errors**2) if covariance is None else covariance)
-    turns = turning_points(means.values, differ)
+    turns = turning_points(means.values, mean_differences(means, covariance))
     if not turns:
         return "the layer-mean dimension does not move beyond its error and 5 % over training."
     moves = [
@@ -189,7 +188,21 @@ def turning_point(names: Sequence[str], means: Curve, covariance: FloatArray | N
         for turn in turns[1:]
     ]
     start = _at(names, means, turns[0].at)
-    return f"the layer-mean dimension starts at {start}, {', then '.join(moves)}."
+    verb = "stands" if turns[0].at else "starts"  # the first may be later than the first checkpoint
+    return f"the layer-mean dimension {verb} at {start}, {', then '.join(moves)}."
+
+
+def mean_differences(means: Curve, covariance: FloatArray | None = None) -> Differences:
+    """Return which differences between the checkpoints count.
+
+    Parameters
+    ----------
+    means : Curve
+        Values and errors over the checkpoints.
+    covariance : ndarray, shape (C, C), optional
+        Of the values; without it the checkpoints are taken as independent.
+    """
+    return Differences.of(np.diag(means.errors**2) if covariance is None else covariance)
 
 
 def _at(names: Sequence[str], means: Curve, at: int) -> str:
