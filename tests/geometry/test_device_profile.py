@@ -55,7 +55,7 @@ def test_the_device_of_the_model_is_taken_where_it_is_here(monkeypatch):
     monkeypatch.setattr("layergeom.measure.neighbor_way", lambda _, device: asked.append(device))
     measure(states, settings=Settings(k=5, ranks=16))
     with monkeypatch.context() as here:
-        here.setattr("layergeom.measure.has_device", lambda _: True)
+        here.setattr("layergeom.layer.graphs.has_device", lambda _: True)
         here.setattr(_search, "place", lambda *_: None)
         measure(states, settings=Settings(k=5, ranks=16))
         measure(states, settings=Settings(k=5, ranks=16), device="cpu")

@@ -12,7 +12,7 @@ import pytest
 
 import layergeom
 from layergeom.errors import InputError
-from layergeom.geometry import _compiled, _plain, nearest_points, search_memory
+from layergeom.geometry import _compiled, _directions, _plain, nearest_points, search_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 SETS = [] if _compiled.kernel() is None else _compiled.kernel().instruction_sets()
@@ -164,9 +164,9 @@ def test_more_ties_than_there_is_room_for(way):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_filter_of_principal_directions_loses_nobody(monkeypatch, name, dtype):
     def basis(X, origin, k, asked):
-        return _compiled._principal(X, origin, 64), 64
+        return _directions.principal(X, origin, 64), 64
 
-    monkeypatch.setattr(_compiled, "_filter_basis", basis)
+    monkeypatch.setattr(_directions, "filter_basis", basis)
     for cloud in (states(900, 200), noise(900, 150), noise(800, 600) ** 3):
         queries, points = cloud[:200].astype(dtype), cloud[200:].astype(dtype)
         found, left = _compiled.search(points, 12, None, None, queries, instructions=name)
@@ -178,7 +178,7 @@ def test_a_filter_of_principal_directions_loses_nobody(monkeypatch, name, dtype)
 def test_the_filter_follows_the_spectrum_and_the_number_of_queries():
     decaying, flat = states(6000, 4000), noise(6000, 4000).astype(np.float32)
     for X, queries, wanted in ((decaying, 5000, True), (flat, 5000, False), (decaying, 100, False)):
-        _, width = _compiled._filter_basis(X, X[0].astype(float), 10, X[:queries])
+        _, width = _directions.filter_basis(X, X[0].astype(float), 10, X[:queries])
         assert (width > 0) == wanted
 
 

@@ -160,6 +160,6 @@ def test_an_overflow_of_a_token_marks_the_layer():
         module.embed_tokens.weight[9] = float("inf")
     samples = read_samples([[5, 6], [7, 9, 8]])
     hidden = extract(module, samples, pool="token")
-    assert hidden.provenance["invalid"]["embedding"].startswith("1 of 5 rows are not finite")
+    assert hidden.provenance["invalid"]["embedding"].startswith("1 of 5 rows is not finite")
     last = extract(module, samples, pool="token", max_tokens=2, **FIRST)
     assert last.provenance["invalid"] == {}

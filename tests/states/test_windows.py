@@ -88,7 +88,7 @@ def test_short_rows_are_what_they_are_without_windows(tmp_path):
         assert relative(pieces[layer][1], cut[layer][1]) > 1e-3
     assert pieces.ids == ("0", "1", "2")
     assert pieces.rows == (0, 1, 2)
-    assert "1 rows were read in overlapping windows of 40 tokens: row 1 (id '1')." in (
+    assert "1 row was read in overlapping windows of 40 tokens: row 1 (id '1')." in (
         pieces.warnings
     )
     assert "of each window, then the mean over windows weighted" in pieces.provenance["pooling"]
@@ -119,7 +119,7 @@ def test_an_overflow_in_one_window_marks_the_row_once():
         module.embed_tokens.weight[9] = float("nan")
     rows = [[5] * 30, [9] * 90]
     hidden = extract(module, read_samples(rows), **OPTIONS)
-    assert hidden.provenance["invalid"]["embedding"].startswith("1 of 2 rows are not finite")
+    assert hidden.provenance["invalid"]["embedding"].startswith("1 of 2 rows is not finite")
 
 
 def test_windows_need_the_mean_and_room():

@@ -16,7 +16,7 @@ import layergeom as lg
 from layergeom.errors import DegenerateError, GeometryWarning, InputError
 from layergeom.states.extract import extract
 from layergeom.states.inputs import read_samples
-from layergeom.tasks import partition_runs
+from layergeom.tasks import partition_pieces, partition_runs
 from layergeom.tasks.common_scale import common_scale
 from layergeom.tasks.partition_runs import FILE, partitions
 from layergeom.tasks.partitions import Partitions
@@ -241,7 +241,7 @@ def test_the_same_call_goes_on_and_another_is_refused(
     gpt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[int] = []
-    measure = partition_runs.partition_curves
+    measure = partition_pieces.partition_curves
 
     def watched(hidden: Any, rows: Any, *rest: Any) -> Any:
         if len(measured) == 3:
@@ -249,12 +249,12 @@ def test_the_same_call_goes_on_and_another_is_refused(
         measured.append(int(rows[0]))
         return measure(hidden, rows, *rest)
 
-    monkeypatch.setattr(partition_runs, "partition_curves", watched)
+    monkeypatch.setattr(partition_pieces, "partition_curves", watched)
     asked: Any = {"number": 2, "rows": 60, "k": 5, "folder": tmp_path}
     with pytest.raises(KeyboardInterrupt):
         partitions(gpt, TEXTS, **asked)
     assert measured == [0, 60, 0]
-    monkeypatch.setattr(partition_runs, "partition_curves", measure)
+    monkeypatch.setattr(partition_pieces, "partition_curves", measure)
     again = partitions(gpt, TEXTS, **asked)
     assert len((tmp_path / FILE).read_text().splitlines()) == 1 + 4
     monkeypatch.setattr(partition_runs, "extract", None)  # nothing is run again
