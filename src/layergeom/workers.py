@@ -83,8 +83,8 @@ class Workers:
         futures = {self.executor.submit(work, *piece): at for at, piece in enumerate(pieces)}
         try:
             for done in _finished(futures):
-                at = futures[done]
-                self._check(done, named(*pieces[at]))
+                if done is not None:
+                    self._check(done, named(*pieces[futures[done]]))
                 if progress is not None:
                     progress(sum(future.done() for future in futures), len(futures))
         except BaseException:
@@ -107,11 +107,12 @@ class Workers:
         raise error
 
 
-def _finished(futures: dict[Future[Any], int]) -> Iterator[Future[Any]]:
+def _finished(futures: dict[Future[Any], int]) -> Iterator[Future[Any] | None]:
+    """Yield futures as they are done; None when a second has passed without one."""
     left = set(futures)
     while left:
         done, left = wait(left, timeout=LOOK, return_when=FIRST_COMPLETED)
-        yield from done
+        yield from done or (None,)
 
 
 def _of_cluster(executor: Executor) -> int:

@@ -168,12 +168,12 @@ def duration(seconds: float) -> str:
 
     Examples
     --------
-    >>> duration(42.4), duration(400), duration(100_000)
-    ('42 s', '6.7 min', '28 h')
+    >>> duration(42.4), duration(400), duration(7000), duration(100_000)
+    ('42 s', '6.7 min', '117 min', '28 h')
     """
     for unit, size in (("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
-            return f"{seconds / size:.2g} {unit}"
+            return f"{seconds / size:.{0 if seconds >= 10 * size else 1}f} {unit}"
     return f"{seconds:.0f} s"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from layergeom.errors import DegenerateError, InputError, StoreError
 from layergeom.layer import (
@@ -19,12 +19,15 @@ from layergeom.measure import Progress, sampling_groups
 from layergeom.profiles import STATES
 from layergeom.states.extract import extract
 from layergeom.states.hidden import HiddenStates, open_states
-from layergeom.states.shards import FOLDER
+from layergeom.states.shards import FOLDER, Shard
 from layergeom.states.store import Store
 from layergeom.tasks.protocol_runs import prepared
 from layergeom.tasks.protocols import Protocol
 from layergeom.tasks.shards import extract_share, merge_shards
+from layergeom.tasks.signs import removed, rows_read, signing
 from layergeom.workers import Workers, shared_folder
+
+_Told: TypeAlias = Callable[[int, int], None]
 
 
 def prepare_by(
@@ -167,15 +170,31 @@ def extract_by(
         )
     call = (str(model), data, str(place), given)
     pieces = [(*call, f"{number}/{workers.number}") for number in range(1, workers.number + 1)]
-    told = None if progress is None else lambda done, all_: progress(done, all_, "shards of states")
-    workers.each(read_share, pieces, _named, told)
+    workers.each(read_share, pieces, _named, _rows_told(place, workers.number, progress))
+    removed(place)
     if (place / STATES / FOLDER).exists():
         merge_shards(place)
 
 
+def _rows_told(place: Path, shares: int, progress: Progress | None) -> _Told | None:
+    """Return what tells the rows that all workers have read, off the signs that they give."""
+    if progress is None:
+        return None
+
+    def told(done: int, all_: int) -> None:
+        rows, of, known = rows_read(place)
+        if done == all_:
+            progress(done, all_, "shards of states")
+        elif of:
+            progress(rows, of, f"rows of {known} of {shares} shards")
+
+    return told
+
+
 def read_share(model: str, data: Any, folder: str, given: dict[str, Any], shard: str) -> int:
     """Read one share: what a worker does."""
-    return extract_share(model, data, shard, folder, **given).rows
+    with signing(Path(folder), Shard.of_text(shard)) as sign:
+        return extract_share(model, data, shard, folder, progress=sign, **given).rows
 
 
 def _layer_named(*piece: Any) -> str:
