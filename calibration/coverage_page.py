@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import NamedTuple
 from benchmarks.markdown import table
 from benchmarks.records import Record
 from calibration.coverage_causes import UNKNOWN, cause
+from layergeom.geometry.recall import wilson
 
 JOB = "coverage"
 RECORDS = Path(__file__).parent / "records" / "coverage.jsonl"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "reference" / "coverage.md"
 BAND = (0.92, 0.985)  # demanded of intervals of 95 %
 CAUTIOUS = ("Gride, n1 = 8", "Gride, n1 = 16", "Gride, n1 = 32")  # may hold more
-NORMAL = 1.959964  # quantile of 97.5 %
 CHANCE = "May be chance: its band reaches inside."
 
 HEAD = """# How often the error bars hold
@@ -77,24 +76,6 @@ def verdict(quantity: str, held: float) -> str:
     if held < low:
         return "short"
     return "wide" if held > high and quantity not in CAUTIOUS else "inside"
-
-
-def wilson(held: int, of: int) -> tuple[float, float]:
-    """Return the 95 % band of a share, by Wilson's score interval.
-
-    Notes
-    -----
-    Wilson (J. Am. Stat. Assoc. 22, 1927): p with |p̂ - p| <= z √(p(1 - p)/n), z = 1.96.
-
-    Examples
-    --------
-    >>> [round(end, 4) for end in wilson(8, 10)]
-    [0.4902, 0.9433]
-    """
-    share, z2 = held / of, NORMAL**2
-    middle = (share + z2 / (2 * of)) / (1 + z2 / of)
-    half = NORMAL / (1 + z2 / of) * math.sqrt(share * (1 - share) / of + z2 / (4 * of**2))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def page(found: Iterable[Record]) -> str:
@@ -198,10 +179,10 @@ def _cells(row: Row, name: str) -> list[str]:
 def _why(row: Row, name: str) -> str:
     """Say why a row is outside, or that more draws might have it inside."""
     known = cause(row.name, name, row.verdict)
-    low, high = wilson(row.found["mean_held"], row.repetitions)
+    low, high = wilson(row.found["mean_held"] / row.repetitions, row.repetitions)
     return CHANCE if known == UNKNOWN and low <= BAND[1] and high >= BAND[0] else known
 
 
 def _share(held: int, of: int) -> str:
-    low, high = wilson(held, of)
+    low, high = wilson(held / of, of)
     return f"{100 * held / of:.1f} % ({100 * low:.1f} – {100 * high:.1f})"

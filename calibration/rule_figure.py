@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calibration.coverage_page import wilson
 from calibration.rule_tally import Tally
+from layergeom.geometry.recall import wilson
 from layergeom.reading.turns import MIN_CHANGE
 from layergeom.show.figure_style import style
 
@@ -39,7 +39,7 @@ def _panel(ax: Axes, power: Sequence[Tally]) -> None:
             (each for each in power if each.case["rows"] == rows), key=lambda x: x.case["dip"]
         )
         dips = [100 * each.case["dip"] for each in mine]
-        bands = [wilson(len(each.found), each.repetitions) for each in mine]
+        bands = [wilson(len(each.found) / each.repetitions, each.repetitions) for each in mine]
         shares = [100 * len(each.found) / each.repetitions for each in mine]
         ax.plot(dips, shares, "o-", color=colour, label=f"{rows:,}")
         low, high = zip(*bands, strict=True)

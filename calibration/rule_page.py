@@ -12,9 +12,9 @@ import numpy as np
 
 from benchmarks.markdown import table
 from benchmarks.records import Record
-from calibration.coverage_page import wilson
 from calibration.rule_cells import LEAST_FAVOURABLE, ROWS
 from calibration.rule_tally import Tally, counted, tallies
+from layergeom.geometry.recall import wilson
 from layergeom.reading.recommend import REPEATABLE
 from layergeom.reading.turns import DRAWS, LEVEL, MIN_CHANGE, REPEATS
 
@@ -281,7 +281,7 @@ def _rate(each: Tally) -> str:
 
 
 def _band(count: int, of: int) -> str:
-    low, high = wilson(count, of)
+    low, high = wilson(count / of, of)
     return f"({100 * low:.1f} – {100 * high:.1f} %)"
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks import records
 from calibration.coverage import covered, judged, record, repeated
-from calibration.coverage_page import BAND, PAGE, RECORDS, page, rows, verdict, wilson
+from calibration.coverage_page import BAND, PAGE, RECORDS, page, rows, verdict
 from calibration.point_sets import POINT_SETS, PointSet
+from layergeom.geometry.recall import wilson
 
 SETS = {one.name: one for one in POINT_SETS}
 
@@ -106,8 +107,8 @@ def test_every_set_draws_what_it_says(one: PointSet) -> None:
 def test_wilson_bands_are_those_of_the_literature(
     held: int, of: int, low: float, high: float
 ) -> None:
-    assert wilson(held, of) == pytest.approx((low, high), abs=5e-5)
-    assert wilson(of - held, of) == pytest.approx((1 - high, 1 - low), abs=5e-5)
+    assert wilson(held / of, of) == pytest.approx((low, high), abs=5e-5)
+    assert wilson((of - held) / of, of) == pytest.approx((1 - high, 1 - low), abs=5e-5)
 
 
 def told(held: int, quantity: str = "TwoNN") -> str:

@@ -57,6 +57,16 @@ def folder(path: Path, family="Bert", words=True, **changes) -> Path:
     return path
 
 
+def causal(path: Path) -> Path:
+    """Save a GPT-2 with its head, of weights large enough that its losses differ."""
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=VOCABULARY, n_embd=16, n_layer=2, n_head=2, n_positions=48, initializer_range=0.5
+    )
+    transformers.GPT2LMHeadModel(config).save_pretrained(path)
+    return path
+
+
 def texts(n=12, seed=0, longest=20):
     rng = np.random.default_rng(seed)
     return [" ".join(rng.choice(WORDS, rng.integers(1, longest))) for _ in range(n)]

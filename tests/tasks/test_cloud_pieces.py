@@ -24,30 +24,15 @@ from layergeom.tasks.cloud_runs import PIECES
 from layergeom.tasks.graded_clouds import graded_clouds
 from layergeom.tasks.token_clouds import FILE, token_clouds
 from layergeom.workers import Workers
-from states.tiny import VOCABULARY
+from states.tiny import VOCABULARY, causal
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 ROWS = [np.random.default_rng(i).integers(4, VOCABULARY, 20 + 7 * i % 27) for i in range(20)]
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A forward pass has the same bits for the same number of threads."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
 def gpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    config = transformers.GPT2Config(
-        vocab_size=VOCABULARY, n_embd=16, n_layer=2, n_head=2, n_positions=48, initializer_range=0.5
-    )
-    path = tmp_path_factory.mktemp("clouds") / "gpt"
-    transformers.GPT2LMHeadModel(config).save_pretrained(path)
-    return path
+    return causal(tmp_path_factory.mktemp("clouds") / "gpt")
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +67,14 @@ def processes() -> ProcessPoolExecutor:
 def test_two_processes_one_of_them_killed(
     gpt: Path, alone: tuple[str, str], tmp_path: Path, counted: list[int]
 ) -> None:
+    killed: list[int] = []
     with processes() as executor:
 
         def kill_at_the_third(done: int, total: int, what: str) -> None:
             assert (total, what) == (len(ROWS), "ranges measured")
-            if done >= 3:
-                os.kill(next(iter(executor._processes)), signal.SIGKILL)
+            if done >= 3 and not killed:  # it is told again before the pool knows
+                killed.append(next(iter(executor._processes)))
+                os.kill(killed[0], signal.SIGKILL)
 
         with pytest.raises(WorkerError, match=r"lost during the clouds of sequences \d+ to \d+"):
             token_clouds(gpt, ROWS, k=5, folder=tmp_path, executor=executor,

@@ -5,14 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from layergeom.errors import InputError, StoreError, WorkerError
 from layergeom.tasks import partition_pieces
@@ -20,18 +18,9 @@ from layergeom.tasks.partition_pieces import FOLDER, PartitionJob, measure_parti
 from layergeom.tasks.partition_runs import FILE, partitions
 from states.tiny import WORDS, network, tokenizer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 TEXTS = [" ".join(np.random.default_rng(i).choice(WORDS, 61)) for i in range(80)]
 ASKED: Any = {"number": 3, "rows": 70, "rank": 1, "k": 5, "batch_size": 30}
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A forward pass has the same bits for the same number of threads."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +51,13 @@ def test_a_killed_process_costs_one_partition(
     gpt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = {**ASKED, "corpora": ["intact"], "folder": tmp_path}
+    killed: list[int] = []
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
 
         def kill_after_the_first(done: int, _total: int, what: str) -> None:
-            if what == "partitions measured, intact" and done >= 1:
-                os.kill(next(iter(executor._processes)), signal.SIGKILL)
+            if what == "partitions measured, intact" and done >= 1 and not killed:
+                killed.append(next(iter(executor._processes)))
+                os.kill(killed[0], signal.SIGKILL)
 
         with pytest.raises(WorkerError, match=r"lost during partition \d"):
             partitions(gpt, TEXTS, executor=executor, progress=kill_after_the_first, **asked)

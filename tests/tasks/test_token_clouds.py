@@ -16,7 +16,7 @@ import layergeom as lg
 from layergeom.errors import InputError
 from layergeom.tasks import cloud_networks
 from layergeom.tasks.token_clouds import FILE, Association, Cloud, TokenClouds, token_clouds
-from states.tiny import VOCABULARY, folder
+from states.tiny import VOCABULARY, causal, folder
 
 ROWS = [np.random.default_rng(i).integers(4, VOCABULARY, 24 + 3 * i) for i in range(5)]
 
@@ -24,13 +24,7 @@ ROWS = [np.random.default_rng(i).integers(4, VOCABULARY, 24 + 3 * i) for i in ra
 @pytest.fixture(scope="module")
 def gpt(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny GPT-2 with its head."""
-    torch.manual_seed(0)
-    config = transformers.GPT2Config(
-        vocab_size=VOCABULARY, n_embd=16, n_layer=2, n_head=2, n_positions=48, initializer_range=0.5
-    )
-    path = tmp_path_factory.mktemp("clouds") / "gpt"
-    transformers.GPT2LMHeadModel(config).save_pretrained(path)
-    return path
+    return causal(tmp_path_factory.mktemp("clouds") / "gpt")
 
 
 @pytest.fixture(scope="module")

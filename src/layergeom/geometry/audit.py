@@ -83,10 +83,15 @@ def audit(X: Points, graph: NeighborGraph, seed: int = 0, rows: int = ROWS) -> A
     """
     rows = min(arrays.count(rows, "rows", 1), graph.n_distinct)
     lists = _Lists.of(X, graph)
-    sampled = np.sort(np.random.default_rng(seed).choice(graph.n_distinct, rows, replace=False))
+    sampled = drawn(graph.n_distinct, rows, seed)
     near = _near(lists, sampled)
     found = [lists.held_against(int(q), near[s]) for s, q in enumerate(sampled)]
     return Audit(rows, max(deviation for deviation, _ in found), sum(wrong for _, wrong in found))
+
+
+def drawn(n: int, rows: int, seed: int) -> IntArray:
+    """Return a sample of n points without replacement, ascending."""
+    return np.sort(np.random.default_rng(seed).choice(n, rows, replace=False))
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,11 +12,12 @@ from layergeom import arrays
 from layergeom.arrays import FloatArray, IntArray, Points
 from layergeom.errors import DegenerateError
 from layergeom.geometry import _search
+from layergeom.geometry.audit import drawn
 from layergeom.geometry.dimension import ratio_likelihood
 from layergeom.geometry.neighbors import NeighborGraph
 
 ROWS = 1000  # searched exactly
-NORMAL = 1.96
+NORMAL = 1.959964  # quantile of 97.5 %
 ROUNDING = 1e-12  # relative: two ways of the search may add squares in another order
 
 
@@ -113,7 +114,7 @@ def measured_recall(X: Points, graph: NeighborGraph, seed: int = 0, rows: int = 
     """
     first = graph.representatives
     listed, _ = graph.points
-    sampled = _sample(len(first), seed, arrays.count(rows, "rows", 1))
+    sampled = drawn(len(first), min(arrays.count(rows, "rows", 1), len(first)), seed)
     P = X if len(first) == len(X) else X[first]
     units = None if graph.units is None else graph.units[first]
     exact = _exact(P, sampled, listed.shape[1], units)
@@ -124,11 +125,6 @@ def measured_recall(X: Points, graph: NeighborGraph, seed: int = 0, rows: int = 
     low, high = wilson(share, len(sampled))
     k = listed.shape[1]
     return Recall(len(sampled), k, share, low, high, float(two), *_biases(found, exact))
-
-
-def _sample(n: int, seed: int, rows: int) -> IntArray:
-    drawn: IntArray = np.random.default_rng(seed).choice(n, min(rows, n), replace=False)
-    return np.sort(drawn)
 
 
 def _exact(X: Points, sampled: IntArray, k: int, units: IntArray | None) -> FloatArray:
