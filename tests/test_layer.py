@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,12 @@ def test_a_whole_float_is_kept_as_the_whole_number() -> None:
     assert Settings(k=10.0) == TEN  # type: ignore[arg-type]
     assert type(Settings(k=10.0).k) is int  # type: ignore[arg-type]
     assert type(Settings(k=np.int64(10)).k) is int  # type: ignore[arg-type]
+
+
+def test_only_a_search_that_may_miss_is_part_of_a_key() -> None:
+    assert "neighbors" not in TEN.content
+    assert TEN.content | {"neighbors": "exact"} == asdict(TEN)
+    assert Settings(neighbors="approximate").content["neighbors"] == "approximate"
 
 
 def test_the_graph_reaches_far_enough_for_scales_and_overlaps() -> None:

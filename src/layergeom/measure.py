@@ -216,7 +216,7 @@ def _key(
     added: Sequence[AddedQuantity],
 ) -> str:
     content = [] if given is None else given.content
-    parts = ["profile", SCHEMA, states.key, asdict(settings), content]
+    parts = ["profile", SCHEMA, states.key, settings.content, content]
     if groups is not None:
         parts.append(arrays.labels(groups, states.n, "groups"))
     parts += [("added", quantity.name, quantity.key) for quantity in added]

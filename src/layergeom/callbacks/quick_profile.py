@@ -213,7 +213,7 @@ def _provenance(
     hidden: HiddenStates, settings: Settings, groups: IntArray | None
 ) -> dict[str, Any]:
     return {
-        "key": content_key("quick", hidden.key, asdict(settings)),
+        "key": content_key("quick", hidden.key, settings.content),
         "states": dict(hidden.provenance) | {"key": hidden.key},
         "settings": asdict(settings),
         "labels": None,

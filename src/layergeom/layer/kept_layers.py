@@ -116,7 +116,7 @@ def _scratch(store: Store) -> Store:
 
 def _content(states: HiddenStates, key: str, settings: Settings, groups: IntArray | None) -> str:
     """Return the content key; another version may measure otherwise."""
-    return content_key("measured", SCHEMA, VERSION, states.key, key, asdict(settings), groups)
+    return content_key("measured", SCHEMA, VERSION, states.key, key, settings.content, groups)
 
 
 def _packed(name: str, joined: Joined) -> dict[str, AnyArray]:

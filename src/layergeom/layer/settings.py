@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias, get_args
 
 from layergeom.arrays import count
 from layergeom.errors import InputError
@@ -78,3 +78,15 @@ class Settings:
             check_fit(self.fit, self.fraction)
         elif self.fraction is not None or self.thinning != 1:
             raise InputError("fraction and thinning belong to a fit; give fit='linear' with them.")
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What a content key holds of the settings.
+
+        An exact search goes unsaid, as it did before there was another: profiles made then are
+        found, not made again.
+        """
+        said = asdict(self)
+        if self.neighbors == "exact":
+            del said["neighbors"]
+        return said

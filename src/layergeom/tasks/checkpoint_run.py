@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
@@ -145,7 +145,7 @@ class CheckpointRun:
             "checkpoint",
             (STATES_SCHEMA, LAYER_SCHEMA, kept.SCHEMA),
             (identity, self.samples.fingerprint, *rows),
-            asdict(self.settings),
+            self.settings.content,
             {**Extraction().content, **given},
         )
 
