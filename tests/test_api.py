@@ -236,9 +236,9 @@ def test_dynamics_over_a_folder(training_run: Path, tmp_path: Path) -> None:
 
 
 def test_progress_is_called(clusters: tuple) -> None:
-    seen: list[int] = []
-    lg.profile(clusters[0], k=10, progress=lambda *call: seen.append(call[0]))
-    assert seen == [1, 2, 3, 4]
+    seen: list[tuple[int, str]] = []
+    lg.profile(clusters[0], k=10, progress=lambda done, _, what: seen.append((done, what)))
+    assert [done for done, what in seen if what == "layers measured"] == [1, 2, 3, 4]
 
 
 # ── the kernel that is missing ────────────────────────────────────────────────────────────────

@@ -66,7 +66,7 @@ def measure(
     settings : Settings, optional
         Defaults otherwise.
     progress : callable(done, total, what), optional
-        Called after each layer.
+        Called after each layer, and several times a second within a long search.
     device : str, optional
         Where neighbours are searched (see :func:`layergeom.neighbor_graph`); by default where the
         model ran, if that device is here. No answer depends on it.
@@ -106,7 +106,7 @@ def measure(
     way = neighbor_way(states.n, device) if settings.neighbors == "exact" else approximate.WAY
     layers: list[MeasuredLayer] = []
     for done, key in enumerate(states.layers):
-        layers.append(measured_layer(states, key, given, settings, device, codes, added))
+        layers.append(measured_layer(states, key, given, settings, device, codes, added, progress))
         if progress is not None:
             progress(done + 1, len(states.layers), "layers measured")
     if all(layer.graph is None for layer in layers):

@@ -123,6 +123,9 @@ def test_progress_names_the_checkpoint_and_never_falls_back(
         progress=lambda *call: calls.append(call),
         batch_size=30,
     )
+    layers = [call[:2] for call in calls if call[2] == "layers measured"]
+    assert layers == 2 * [(at, len(layers) // 2) for at in range(1, len(layers) // 2 + 1)]
+    calls = [call for call in calls if call[2].startswith("checkpoint")]
     assert {call[2] for call in calls} == {"checkpoint step0", "checkpoint step10"}
     done = [call[0] for call in calls]
     assert done == sorted(done)

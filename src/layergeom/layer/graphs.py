@@ -19,6 +19,7 @@ from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates
 from layergeom.workers import Workers
 
+Progress = Callable[[int, int], None]
 GRAPH_SCHEMA = 2  # raised whenever the same states would give other lists
 _BETWEEN = "neighbors-between"  # pieces of a store: lists of rows of other groups
 
@@ -32,13 +33,15 @@ def layer_graph(
     groups: IntArray | None = None,
     device: str | None = None,
     workers: Workers | None = None,
+    progress: Progress | None = None,
 ) -> NeighborGraph:
     """Return the neighbour graph of a layer, from the store if it has been made before.
 
     ``X`` is the layer, or a call that reads it, which is made only if it has to be searched. With
     ``groups``, rows of one group are not neighbours; with ``exclude`` neither are rows of one of
     its classes, and the graph serves the label overlap alone. ``workers`` share the search of
-    states that lie in a store.
+    states that lie in a store. ``progress`` is called within an exact search with the rows done and
+    all rows.
     """
     name, k, content = _graph_piece(states, key, settings, groups, exclude)
     asked: dict[str, Any] = {
@@ -53,12 +56,12 @@ def layer_graph(
         return NeighborGraph.unpacked(stored)
     X = X() if callable(X) else X
     if states.store is None:
-        return geometry.neighbor_graph(X, k, device=device, **asked)
+        return geometry.neighbor_graph(X, k, device=device, progress=progress, **asked)
     if workers is None:
-        graph = geometry.neighbor_graph(X, k, device=device, **asked)
+        graph = geometry.neighbor_graph(X, k, device=device, progress=progress, **asked)
     else:
         with shared_points(states, key, X, workers) as points:
-            graph = geometry.neighbor_graph(points, k, **asked)
+            graph = geometry.neighbor_graph(points, k, progress=progress, **asked)
     states.store.put(name, graph.packed(), content)
     return graph
 

@@ -48,20 +48,29 @@ def measured_layer(
     device: str | None = None,
     groups: IntArray | None = None,
     added: Sequence[AddedQuantity] = (),
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> MeasuredLayer:
     """Measure one layer; what cannot be measured is left out with its reason.
 
     Neighbours are searched on ``device``, which changes no answer. With ``groups`` (see
     :func:`layergeom.geometry.groups.check_groups`), these are the sampling units of all errors,
     and all neighbours come from other groups. An ``added`` quantity that fails is told. What a
-    worker has measured of the layer is taken from the store.
+    worker has measured of the layer is taken from the store. ``progress`` is told of the search.
     """
     read = cache(lambda: states[key])
-    searched = partial(layer_graph, states, key, read, settings, groups=groups, device=device)
+    searching = None
+    if progress is not None:
+
+        def searching(done: int, total: int) -> None:
+            progress(done, total, f"neighbors of {key}")
+
+    searched = partial(
+        layer_graph, states, key, read, settings, groups=groups, device=device, progress=searching
+    )
     with _collected([]):  # what the search has to tell is among what is kept
         layer = kept_layer(states, key, settings, groups, searched)
     if layer is None:
-        layer = layer_alone(states, key, settings, device, groups, read)
+        layer = layer_alone(states, key, settings, device, groups, read, searching)
     graph = layer.graph
     if graph is None:
         return layer
@@ -82,10 +91,12 @@ def layer_alone(
     device: str | None = None,
     groups: IntArray | None = None,
     read: Callable[[], Points] | None = None,
+    searching: Callable[[int, int], None] | None = None,
 ) -> MeasuredLayer:
     """Measure what one layer says without labels and further quantities, with its whole graph.
 
-    ``read`` returns the layer, for callers that read it themselves.
+    ``read`` returns the layer, for callers that read it themselves; ``searching`` is told the rows
+    that have been searched, of all.
     """
     layer = MeasuredLayer()
     invalid = states.provenance.get("invalid", {})
@@ -96,7 +107,9 @@ def layer_alone(
     with _collected(layer.notes):
         try:
             X = read()
-            graph = layer_graph(states, key, read, settings, groups=groups, device=device)
+            graph = layer_graph(
+                states, key, read, settings, groups=groups, device=device, progress=searching
+            )
         except StoreError:
             raise  # a full disk says nothing about the layer
         except (InputError, DegenerateError) as error:

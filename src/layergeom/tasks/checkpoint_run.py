@@ -67,7 +67,13 @@ class CheckpointRun:
     keep: Keep
     extraction: Mapping[str, Any]
 
-    def measured(self, checkpoint: Checkpoint, left: int, progress: Progress | None) -> Kept:
+    def measured(
+        self,
+        checkpoint: Checkpoint,
+        left: int,
+        reading: Progress | None = None,
+        measuring: Progress | None = None,
+    ) -> Kept:
         """Return a checkpoint's numbers: those of an earlier run, or measured now.
 
         Parameters
@@ -76,8 +82,8 @@ class CheckpointRun:
             Which.
         left : int
             Checkpoints from this one on, for which the disk must suffice.
-        progress : callable or None
-            Called after each batch.
+        reading, measuring : callable(done, total, what), optional
+            Called after each batch, and after each layer and within its search.
 
         Raises
         ------
@@ -89,7 +95,7 @@ class CheckpointRun:
         place = self.folder / encoded(checkpoint.name)
         found = self._finished(checkpoint, place)
         if found is None:
-            found = self._measured(checkpoint, place, left, progress)
+            found = self._measured(checkpoint, place, left, reading, measuring)
         if self.keep == "profile":
             _drop(place / STATES)
         return found
@@ -105,11 +111,16 @@ class CheckpointRun:
         return kept.read(place, self._key(source.identity))
 
     def _measured(
-        self, checkpoint: Checkpoint, place: Path, left: int, progress: Progress | None
+        self,
+        checkpoint: Checkpoint,
+        place: Path,
+        left: int,
+        reading: Progress | None,
+        measuring: Progress | None,
     ) -> Kept:
-        hidden = self._states(checkpoint, place, left, progress)
+        hidden = self._states(checkpoint, place, left, reading)
         rows = rows_kept(self.samples, hidden)
-        profile = measure_once(hidden, rows.labels, rows.exclude, self.settings, place)
+        profile = measure_once(hidden, rows.labels, rows.exclude, self.settings, place, measuring)
         key = self._key(str(hidden.provenance["model_hash"]))
         return kept.write(place, key, hidden, profile, self.settings)
 
@@ -152,7 +163,7 @@ class CheckpointRun:
 
 def measure_checkpoint(run: CheckpointRun, checkpoint: Checkpoint, left: int) -> None:
     """Measure one checkpoint, for a run that finds it afterwards: what a worker does."""
-    run.measured(checkpoint, left, None)
+    run.measured(checkpoint, left)
 
 
 def rows_kept(samples: Samples, hidden: HiddenStates) -> Samples:

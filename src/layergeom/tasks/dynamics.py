@@ -244,7 +244,7 @@ def dynamics(
             workers.each(measure_checkpoint, pieces, _checkpoint_named, _counted(progress))
         for done, checkpoint in enumerate(found):
             report = _named(progress, checkpoint, done, len(found))
-            measured.append(run.measured(checkpoint, len(found) - done, report))
+            measured.append(run.measured(checkpoint, len(found) - done, report, progress))
             _same_layers(measured[0].profile, measured[-1].profile, checkpoint)
         return _assembled(found, measured, settings, axis, notes)
 
