@@ -181,6 +181,36 @@ def test_other_rows_are_joined_by_their_ids(
     assert joined.ckas[0].values[2, 1] == pytest.approx(linear_cka(a, b).value, abs=1e-9)
 
 
+def test_labels_go_with_the_rows_that_are_measured_again(run: Run, tmp_path: Path) -> None:
+    kind = [f"kind {i % 3}" for i in range(N)]
+    table = [json.dumps({"id": f"t{i}", "text": LINES[i], "kind": kind[i]}) for i in range(N)]
+    chosen = list(range(60, 8, -1))
+    for name, kept in (("all", range(N)), ("some", chosen)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(table[i] for i in kept))
+    both = [
+        run(model, tmp_path / f"{name}.jsonl", f"labelled-{name}", labels="kind")
+        for model, name in (("narrow", "all"), ("wide", "some"))
+    ]
+    ours = compare(both, **QUICK).profiles[0]
+    states = states_of(both[0])
+    graph = geometry.neighbor_graph(states["block_1"][9:61], K, inputs=(states.inputs or ())[9:61])
+    value = geometry.label_overlap(graph, kind[9:61], K).value
+    assert ours["label_overlap"].values[1] == pytest.approx(value, abs=1e-12)
+
+
+def test_it_is_told_which_labels_are_not_known(run: Run, tmp_path: Path) -> None:
+    table = [{"text": LINES[i], "kind": f"kind {i % 3}", "sort": f"sort {i % 2}"} for i in range(N)]
+    for name, kept in (("all", range(N)), ("some", range(9, 61))):
+        lines = [json.dumps({"id": f"t{i}", **table[i]}) for i in kept]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    for column in ("kind", "sort"):
+        whole = run("narrow", tmp_path / "all.jsonl", "two-labels", labels=column)
+    part = run("wide", tmp_path / "some.jsonl", "one-label", labels="kind")
+    joined = compare({"whole": whole, "part": part}, **QUICK)
+    assert ["label_overlap" in p.curves for p in joined.profiles] == [False, True]
+    assert any(text.startswith("whole kept several labels") for text in joined.warnings)
+
+
 def test_other_data_is_refused_by_name(run: Run, whole: tuple[Path, Path], tmp_path: Path) -> None:
     path = tmp_path / "other.txt"
     path.write_text("\n".join(texts(N, seed=1, longest=15)) + "\n")

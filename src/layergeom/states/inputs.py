@@ -22,7 +22,14 @@ from layergeom.states.items import (
     item_columns,
     items_of,
 )
-from layergeom.states.label_kinds import Labels, LabelSets, LabelType, Numbers, TypedLabels
+from layergeom.states.label_kinds import (
+    Labels,
+    LabelSets,
+    LabelType,
+    Numbers,
+    TypedLabels,
+    labels_taken,
+)
 from layergeom.states.labels import OWN, LabelSource, row_labels
 from layergeom.states.lines import listed
 from layergeom.states.row_contents import RowContents
@@ -108,7 +115,7 @@ class Samples:
             self,
             items=_rows(self.items, kept),
             ids=tuple(self.ids[row] for row in kept),
-            labels=_labels_taken(self.labels, kept),
+            labels=None if self.labels is None else labels_taken(self.labels, kept),
             exclude=_taken(self.exclude, kept),
             groups=_taken(self.groups, kept),
         )
@@ -240,14 +247,6 @@ def _rows(items: Items, rows: list[int]) -> Items:
 
 def _taken(values: Sequence[T] | None, rows: list[int]) -> tuple[T, ...] | None:
     return None if values is None else tuple(values[row] for row in rows)
-
-
-def _labels_taken(labels: TypedLabels | None, rows: list[int]) -> TypedLabels | None:
-    """Return the labels of some rows, of the kind that they are."""
-    if labels is None:
-        return None
-    kept: Any = [labels[row] for row in rows]
-    return type(labels)(kept)
 
 
 def _table(data: Any, names: tuple[str, ...], labels: Any, split: str | None) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, TypeAlias, get_args
 
 from layergeom.errors import InputError
@@ -156,6 +156,12 @@ def _many(values: set[int], place: str) -> tuple[str, ...]:
         "each read as a class; label_type=number reads them as numbers."
     )
     return (told,)
+
+
+def labels_taken(labels: TypedLabels, rows: Iterable[int]) -> TypedLabels:
+    """Return the labels of some rows, of the kind that they are."""
+    kept: Any = [labels[row] for row in rows]
+    return type(labels)(kept)
 
 
 def _are_lists(texts: set[str]) -> bool:

@@ -20,6 +20,8 @@ from layergeom.measure import check_rows, measure
 from layergeom.profiles import STATES, Profile
 from layergeom.states.content import content_key
 from layergeom.states.hidden import HiddenStates, open_states
+from layergeom.states.kept_labels import kept_labels
+from layergeom.states.label_kinds import TypedLabels, labels_taken
 from layergeom.states.manifest import MANIFEST
 from layergeom.states.store import Store
 from layergeom.states.stored import stored_states
@@ -65,6 +67,19 @@ class FinishedRun:
     def groups(self) -> IntArray | None:
         """The groups that the profile was measured with: (n,); None if rows stand alone."""
         return groups_of(self.profile, self.lists)
+
+    @cached_property
+    def labels(self) -> dict[str, TypedLabels]:
+        """What the profile was measured with, by the roles "labels" and "exclude".
+
+        Empty if nothing was, or if it is not known which of several kept ones it is.
+        """
+        if self.states is None or self.profile.provenance.get("labels") is None:
+            return {}
+        kept = kept_labels(self.states)
+        roles = [one.role for one in kept if one.role in ("labels", "exclude")]
+        told = "labels" in roles and len(set(roles)) == len(roles)
+        return {one.role: one.values for one in kept if one.role in roles} if told else {}
 
     def width(self) -> float:
         """Return the number of coordinates of the first layer that can be read; nan if none can."""
@@ -331,13 +346,21 @@ def _on_common(
 ) -> tuple[list[FinishedRun], list[str]]:
     if all(of_run == ids[0] for of_run in ids):
         return list(runs), []
-    found, again = [], []
+    found, again, bare = [], [], []
     for run, of_run in zip(runs, ids, strict=True):
         same = list(of_run) == common
         found.append(run if same else _on_rows(run, of_run, common))
-        again += [] if same else [f"{run.name} ({len(of_run):,} rows)"]
+        if not same:
+            again.append(f"{run.name} ({len(of_run):,} rows)")
+            bare += [run.name] if run.profile.provenance.get("labels") and not run.labels else []
     joined = f"{len(common):,} rows have their ids in all runs"
-    return found, [f"{joined}; {', '.join(again)} measured again on these, without labels."]
+    notes = [f"{joined}; {', '.join(again)} measured again on these."]
+    if bare:
+        notes.append(
+            f"{', '.join(bare)} kept several labels or none, so on the common rows no label "
+            "overlap is measured; give it a folder of its own for each set of labels."
+        )
+    return found, notes
 
 
 def _on_rows(run: FinishedRun, ids: tuple[str, ...], common: list[str]) -> FinishedRun:
@@ -360,7 +383,9 @@ def _on_rows(run: FinishedRun, ids: tuple[str, ...], common: list[str]) -> Finis
         store=Store.temporary(),
         load=lambda layer: states[layer][rows],
     )
-    return FinishedRun(run.name, measure(chosen, settings=run.settings), chosen, chosen)
+    own = {role: labels_taken(values, rows.tolist()) for role, values in run.labels.items()}
+    profile = measure(chosen, own.get("labels"), own.get("exclude"), run.settings)
+    return FinishedRun(run.name, profile, chosen, chosen)
 
 
 def _taken(values: tuple[Any, ...] | None, rows: IntArray) -> tuple[Any, ...] | None:
