@@ -174,6 +174,10 @@ def test_dynamics_over_checkpoints(
     assert content["checkpoints"] == ["step0", "step10", "step100"]
     assert content["overlap_to_final"][-1] == [1.0] * 5
     assert len(content["profiles"]) == 3
+    course = content["course"]
+    assert sorted(course) == ["layer_from", "layers", "moves", "still_from"]
+    assert len(course["layers"]) == 3
+    assert {course["still_from"], course["layer_from"]} <= {*content["checkpoints"], None}
 
 
 @pytest.mark.usefixtures("no_views")

@@ -134,7 +134,7 @@ def test_since_when_the_layer_is_the_same(courses, answer):
 def test_facts_name_the_largest_mean_and_the_checkpoints():
     found = training([5, 9, 6, 6])
     assert training_facts(found) == [
-        ("Mean dimension", "largest at step10 (step 10; 95 %: 0 to 100)"),
+        ("Mean dimension", "largest at step10 (95 %: steps 0 to 100)"),
         ("Checkpoints", "4: step0, step10, step100, step1000"),
     ]
     assert [head for head, _ in training_facts(replace(found, peak=None))] == ["Checkpoints"]

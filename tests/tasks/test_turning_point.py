@@ -28,7 +28,7 @@ def test_a_clear_peak_lies_between_its_neighbours() -> None:
     assert (peak.value, peak.error) == (9, 0.1)
     assert peak.repeatability == 1
     assert not peak.joint
-    assert str(peak) == "largest at step10 (step 10; 95 %: 1 to 100)"
+    assert str(peak) == "largest at step10 (95 %: steps 1 to 100)"
 
 
 def test_what_cannot_be_told_from_the_maximum_widens_the_interval() -> None:
@@ -43,11 +43,11 @@ def test_a_curve_that_still_rises_or_only_falls() -> None:
     rising, falling = found([1, 3, 5, 8.9, 9]), found([9, 7, 5, 4])
     assert (rising.kind, rising.low, rising.high) == ("end", 10, 1000)
     assert rising.ties == ("step100", "step1000")
-    assert str(rising).startswith("no peak: largest at the last checkpoint, step1000 (step 1000")
+    assert str(rising).startswith("no peak: largest at the last checkpoint, step1000 (95 %")
     level = found([1, 3, 5, 9, 8.9])
     assert str(level).endswith("10 to 1000), not told from the last checkpoint step1000")
     assert (falling.kind, falling.low, falling.high) == ("start", 0, 1)
-    assert str(falling).startswith("no peak: largest at the first checkpoint, step0 (step 0; 95")
+    assert str(falling).startswith("no peak: largest at the first checkpoint, step0 (95")
 
 
 @pytest.mark.parametrize(

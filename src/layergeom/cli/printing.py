@@ -146,6 +146,8 @@ def _facts(profile: ProfileResult) -> dict[str, Any]:
 
 
 def _dynamics_json(dynamics: Dynamics) -> dict[str, Any]:
+    course, names = dynamics.course, dynamics.checkpoints
+    since = {"still_from": course.still_from, "layer_from": course.layer_from}
     return {
         "checkpoints": list(dynamics.checkpoints),
         "steps": dynamics.steps.tolist(),
@@ -154,6 +156,11 @@ def _dynamics_json(dynamics: Dynamics) -> dict[str, Any]:
         "mean_dimension": dynamics.mean_dimension.values.tolist(),
         "mean_dimension_error": dynamics.mean_dimension.errors.tolist(),
         "turning_point": dynamics.turning_point,
+        "course": {
+            "moves": course.moves,
+            "layers": course.layers,
+            **{what: None if at is None else names[at] for what, at in since.items()},
+        },
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -60,7 +61,9 @@ class TurningPoint:
         """Say it in a sentence, without a full stop."""
         if self.kind == "none":
             return "no checkpoint is largest beyond error"
-        where = f"{self.checkpoint} (step {self.step:g}; 95 %: {self.low:g} to {self.high:g})"
+        named = f"{self.step:g}" in re.findall(r"[0-9]+", self.checkpoint)  # as "step400" is
+        step = "" if named else f"step {self.step:g}; "
+        where = f"{self.checkpoint} ({step}95 %: steps {self.low:g} to {self.high:g})"
         if self.kind == "peak":
             return f"largest at {where}"
         first_or_last = "last" if self.kind == "end" else "first"
