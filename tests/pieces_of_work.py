@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from layergeom.errors import InputError
+
+_RUNNING: list[int] = []
 
 
 def named(*piece: object) -> str:
@@ -15,6 +18,15 @@ def named(*piece: object) -> str:
 
 def squared(number: int) -> int:
     return number**2
+
+
+def at_once(number: int) -> int:
+    """Return how many pieces are being carried out in this process."""
+    _RUNNING.append(number)
+    time.sleep(0.01)
+    found = len(_RUNNING)
+    _RUNNING.remove(number)
+    return found
 
 
 def failing(number: int) -> None:

@@ -77,10 +77,12 @@ def test_stored_states_on_a_cluster(main: Main, place: Path, tmp_path: Path) -> 
     np.savez(tmp_path / "states.npz", a=X, b=np.tanh(X))
     asked = ["run", "--states", tmp_path / "states.npz", "--k", "5"]
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs=50
     ) as local:
-        at = ("--cluster", local.scheduler_address)
-        assert main(*asked, "-o", tmp_path / "shared", *at)[0] == 0
+        at = ("--cluster", local.scheduler_address, "--workers", "3")  # one is late
+        code, _, err = main(*asked, "-o", tmp_path / "shared", *at)
+        assert code == 0
+        assert "1 of a worker's 2 threads stay idle; start workers with --nthreads 1" in err
     assert main(*asked, "-o", tmp_path / "alone")[0] == 0
     shared, alone = (profiles.load(tmp_path / name) for name in ("shared", "alone"))
     for name, curve in alone.curves.items():
@@ -90,7 +92,6 @@ def test_stored_states_on_a_cluster(main: Main, place: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        (["--workers", "2", "--cluster", "tcp://127.0.0.1:9"], "but not both"),
         (["--workers", "2", "--pool", "mean,last"], "give one pool and hook point"),
     ],
 )

@@ -20,7 +20,7 @@ from layergeom.states.hidden import HiddenStates
 from layergeom.states.inputs import read_samples
 from layergeom.states.store import Store
 from layergeom.workers import Workers, cluster
-from pieces_of_work import failing, killed_once, named, squared
+from pieces_of_work import at_once, failing, killed_once, named, squared
 from states.tiny import VOCABULARY, network
 
 PATIENCE = 10.0  # seconds within which a lost worker is named
@@ -40,6 +40,11 @@ def test_results_in_the_order_of_the_pieces() -> None:
     assert workers.number == 3
     assert found == [n**2 for n in range(9)]
     assert told[-1] == (9, 9)
+
+
+def test_a_process_carries_out_one_piece_at_a_time() -> None:
+    with ThreadPoolExecutor(3) as executor:
+        assert Workers.of(executor).each(at_once, [(n,) for n in range(9)], named) == [1] * 9
 
 
 def test_an_error_names_its_piece() -> None:
@@ -81,6 +86,13 @@ def address() -> Iterator[str]:
         yield local.scheduler_address
 
 
+def test_workers_of_a_cluster_that_are_expected(address: str) -> None:
+    with cluster(address, 5) as workers:
+        assert (workers.number, workers.idle) == (5, 0)
+        assert workers.each(squared, [(n,) for n in range(9)], named) == [n**2 for n in range(9)]
+        assert Workers.of(workers.executor).number == 2
+
+
 def test_a_killed_worker_of_a_cluster_is_replaced(address: str, tmp_path: Path) -> None:
     with cluster(address) as workers:
         assert workers.number == 2
@@ -94,6 +106,11 @@ def test_no_cluster_at_an_address() -> None:
     with (
         pytest.raises(InputError, match=r"no dask scheduler answers at 'tcp://127.0.0.1:9'"),
         cluster("tcp://127.0.0.1:9", patience=1),
+    ):
+        pass
+    with (
+        pytest.raises(InputError, match=r"there is no scheduler file 'nowhere.json'"),
+        cluster("nowhere.json", patience=0.2),
     ):
         pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -15,6 +16,7 @@ from layergeom.errors import InputError, LayergeomError, WorkerError
 
 Result = TypeVar("Result")
 LOOK = 1.0  # seconds between two looks at what the workers do
+_ALONE = threading.Lock()  # of the piece that this process carries out
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +30,14 @@ class Workers:
         (``dask.distributed.Client.get_executor()``). They must see the run's folder.
     number : int
         Of workers.
+    idle : int
+        Threads of a worker's process that have nothing to do, as it carries out one piece at a
+        time.
     """
 
     executor: Executor
     number: int
+    idle: int = 0
 
     @classmethod
     def of(cls, executor: Executor | Workers, number: int | None = None) -> Workers:
@@ -64,7 +70,9 @@ class Workers:
         Parameters
         ----------
         work : callable
-            Of a module, so that other processes find it.
+            Of a module, so that other processes find it. A process carries out one piece at a
+            time, however many threads its executor has: models are loaded and warnings are
+            collected for the whole process.
         pieces : sequence of tuple
             Small: data go by their path.
         named : callable
@@ -80,7 +88,9 @@ class Workers:
         Exception
             What ``work`` raised, with the piece in a note.
         """
-        futures = {self.executor.submit(work, *piece): at for at, piece in enumerate(pieces)}
+        futures = {
+            self.executor.submit(_alone, work, *piece): at for at, piece in enumerate(pieces)
+        }
         try:
             for done in _finished(futures):
                 if done is not None:
@@ -107,6 +117,11 @@ class Workers:
         raise error
 
 
+def _alone(work: Callable[..., Result], *piece: Any) -> Result:
+    with _ALONE:
+        return work(*piece)
+
+
 def _finished(futures: dict[Future[Any], int]) -> Iterator[Future[Any] | None]:
     """Yield futures as they are done; None when a second has passed without one."""
     left = set(futures)
@@ -116,21 +131,24 @@ def _finished(futures: dict[Future[Any], int]) -> Iterator[Future[Any] | None]:
 
 
 def _of_cluster(executor: Executor) -> int:
-    """Threads of all workers of a dask cluster; 0 for another executor."""
+    """Workers of a dask cluster; 0 for another executor."""
     client = getattr(executor, "_client", None)
-    return sum(client.nthreads().values()) if client is not None else 0
+    return len(client.nthreads()) if client is not None else 0
 
 
 @contextmanager
-def cluster(address: str, patience: float = 60.0) -> Iterator[Workers]:
+def cluster(address: str, number: int | None = None, patience: float = 60.0) -> Iterator[Workers]:
     """Connect to a dask scheduler, for as long as the block lasts.
 
     Parameters
     ----------
     address : str
         As ``tcp://host:8786``, or the path of a scheduler file.
+    number : int, optional
+        Of workers that are expected: those that come late take what is left. By default those that
+        are there with the first.
     patience : float
-        Seconds to wait for the first worker.
+        Seconds to wait for a scheduler file, for the scheduler, and for the first worker.
 
     Raises
     ------
@@ -143,7 +161,14 @@ def cluster(address: str, patience: float = 60.0) -> Iterator[Workers]:
         raise InputError(
             "--cluster needs the package distributed; install layergeom[cluster]."
         ) from None
-    known = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+    known = {"address": address}
+    if address.endswith(".json"):
+        known = {"scheduler_file": address}
+        if not _within(patience, Path(address).is_file):  # the client itself would wait for ever
+            raise InputError(
+                f"there is no scheduler file {address!r}; give the path at which `dask scheduler "
+                "--scheduler-file` writes it."
+            )
     try:
         client = Client(**known, timeout=patience, set_as_default=False)
     except (OSError, ValueError) as error:
@@ -152,15 +177,21 @@ def cluster(address: str, patience: float = 60.0) -> Iterator[Workers]:
             "scheduler` prints."
         ) from None
     with client:
-        end = time.monotonic() + patience
-        while not client.nthreads() and time.monotonic() < end:
-            time.sleep(0.1)
-        if not client.nthreads():
+        if not _within(patience, lambda: bool(client.nthreads())):
             raise InputError(
                 f"the dask scheduler at {address!r} has no worker; start some (`dask worker "
                 f"{address}`)."
             )
-        yield Workers(client.get_executor(pure=False), len(client.nthreads()))
+        threads = client.nthreads().values()
+        yield Workers(client.get_executor(pure=False), number or len(threads), max(threads) - 1)
+
+
+def _within(seconds: float, holds: Callable[[], bool]) -> bool:
+    """Wait until something holds, at most so long; return whether it does."""
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.1)
+    return holds()
 
 
 def shared_folder(folder: Path | str | None) -> Path:

@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 
 from layergeom.cli.bundles import Bundle
-from layergeom.errors import InputError
 from layergeom.workers import Workers, cluster
 
 THREADS = "OMP_NUM_THREADS"
@@ -25,7 +24,11 @@ class Workforce(Bundle):
 
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Processes of this machine, which share its processors."),
+        typer.Option(
+            min=1,
+            help="Processes of this machine, which share its processors; of a cluster how many "
+            "workers are expected (by default those that are there with the first).",
+        ),
     ] = None
     cluster: Annotated[
         str | None,
@@ -39,12 +42,16 @@ class Workforce(Bundle):
         Raises
         ------
         InputError
-            If both are given, or no cluster answers.
+            If no cluster answers.
         """
-        if self.workers is not None and self.cluster is not None:
-            raise InputError("give --workers or --cluster, but not both.")
         if self.cluster is not None:
-            with cluster(self.cluster) as found:
+            with cluster(self.cluster, self.workers) as found:
+                if found.idle:
+                    typer.echo(
+                        f"layergeom: {found.idle} of a worker's {found.idle + 1} threads stay "
+                        "idle; start workers with --nthreads 1, and OMP_NUM_THREADS for each.",
+                        err=True,
+                    )
                 yield found
         elif self.workers is not None:
             with _processes(self.workers) as executor:
