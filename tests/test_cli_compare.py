@@ -50,7 +50,7 @@ def test_tables_are_printed_and_files_named(
     assert code == 0
     assert "Models (size: given)" in out
     assert "35,000,000" in out
-    assert "χ of one and two is largest between" in out
+    assert "By their shared neighbours (χ), one and two are most alike " in out
     assert "Warning: CKA with one, two was not measured" in out
     assert f"Written:\n  {tmp_path / 'out'}" in out
     [(_, _, curves, command)] = no_page

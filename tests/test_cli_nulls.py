@@ -41,5 +41,5 @@ def test_the_answer_says_what_they_say(main, states_file: Path, tmp_path: Path) 
     )
     assert code == 0, told
     assert "exceeds what permutations reach" in printed
-    assert printed.count("at the 5% level for all layers together (Holm)") == 2
+    assert printed.count("at the 5 % level for all layers together (Holm)") == 2
     assert "Gaussian cloud with the same spectrum" in printed

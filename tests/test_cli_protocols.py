@@ -59,12 +59,12 @@ def test_one_protocol_is_told_in_full_and_stands_on_the_page(name: str, main: Ca
 def test_numbers_of_the_papers_are_in_the_text(main: Callable) -> None:
     _, out, _ = main("protocols", "valeriani2023-protein")
     assert "k = 10" in out
-    assert "TwoNN, linear fit of the lowest 90%, mean of 4 disjoint subsets" in out
+    assert "TwoNN, linear fit of the lowest 90 %, mean of 4 disjoint subsets" in out
     assert "superfamily, without neighbours of the same family" in out
     _, out, _ = main("protocols", "razzhigaev2024")
     assert "128 random chunks of 512 characters" in out
     assert "the first 4,096" in out
-    assert "lowest 20%, all points" in out
+    assert "lowest 20 %, all points" in out
     assert "k = 30, also of the same chunk" in out
     _, out, _ = main("protocols", "cheng2025")
     assert "5 disjoint partitions of 10,000 sequences of 20 words" in out

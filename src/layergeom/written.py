@@ -1,4 +1,4 @@
-"""Numbers as sentences hold them: a count with its noun, a minus that is no hyphen."""
+"""Numbers as sentences hold them: a count with its noun, a share in %, a true minus sign."""
 
 from __future__ import annotations
 
@@ -34,3 +34,14 @@ def minus(number: str) -> str:
     ('−0.25', '+0.25', '−1.2e-04')
     """
     return MINUS + number[1:] if number.startswith("-") else number
+
+
+def percent(share: float, digits: int = 0, *, signed: bool = False) -> str:
+    """Return a share of one in %, with a plus sign too if it is ``signed``.
+
+    Examples
+    --------
+    >>> percent(0.05), percent(0.0123, 1), percent(-0.2, signed=True), percent(1.0, signed=True)
+    ('5 %', '1.2 %', '−20 %', '+100 %')
+    """
+    return minus(f"{100 * share:{'+' if signed else ''}.{digits}f} %")

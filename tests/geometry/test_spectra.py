@@ -178,7 +178,7 @@ def test_a_massive_activation_is_named():
     """M-an-massive: 1 % of the rows carry a 3,000-fold coordinate."""
     Y = RNG.standard_normal((500, 30))
     Y[::100, 11] = 3000
-    with pytest.warns(GeometryWarning, match=r"coordinate 11 carries 100.0% of the variance"):
+    with pytest.warns(GeometryWarning, match=r"coordinate 11 carries 100.0 % of the variance"):
         found = spectrum(Y)
     assert found.anisotropy.value > 0.999
     assert found.dominant_coordinate[0] == 11

@@ -11,7 +11,7 @@ from layergeom.profiles import Curve, Profile
 from layergeom.reading.nulls import null_statements
 from layergeom.states.hidden import LayerName
 
-ALL = "at the 5% level for all layers together (Holm)"
+ALL = "at the 5 % level for all layers together (Holm)"
 LAYERS = ("embedding", "block_1", "block_2", "block_3")
 
 

@@ -18,7 +18,7 @@ def scale(plateau: bool) -> ScaleCurve:
 def test_a_found_layer_is_said_with_its_three_answers() -> None:
     reading = read(profile_of(DEEP))
     assert reading.sentence == (
-        "Use block_6: found beyond error, repeatable (100% of draws), usefulness not tested (no "
+        "Use block_6: found beyond error, repeatable (100 % of draws), usefulness not tested (no "
         "labels)."
     )
     assert isinstance(reading, Reading)
@@ -56,7 +56,7 @@ def test_further_statements_count_what_is_missing() -> None:
     scales = {"block_1": scale(True), "block_2": scale(True), "block_3": scale(False)}
     reading = read(profile_of((NAN, *DEEP), scales=scales))
     assert reading.statements[0] == "1 layer has no dimension: embedding."
-    assert reading.statements[1].startswith("At 2 of 3 layers the dimension stays within 15%")
+    assert reading.statements[1].startswith("At 2 of 3 layers the dimension stays within 15 %")
     assert read(profile_of((NAN, NAN, *DEEP))).statements == (
         "2 layers have no dimension: embedding, block_1.",
     )

@@ -33,9 +33,9 @@ def test_a_curve_that_falls_steadily_is_told_with_how_far_it_falls() -> None:
     """The rule finds a plateau on a part of it; the sentence must not stop there."""
     assert plateau(FALLING) == (0, 2)
     assert said(curve(FALLING)) == (
-        "At 1 of 1 layer the dimension stays within 15% over a part of the distances, 3 doublings "
+        "At 1 of 1 layer the dimension stays within 15 % over a part of the distances, 3 doublings "
         "of rank or more (a plateau), at 0 over all of them; from the smallest to the largest "
-        "distance it changes by −35.2% to −35.2% (median −35.2%)."
+        "distance it changes by −35.2 % to −35.2 % (median −35.2 %)."
     )
 
 
@@ -43,7 +43,7 @@ def test_level_curves_are_counted_apart() -> None:
     text = said(curve(np.full(8, 5.0)), curve(FALLING), curve(FALLING[:1].repeat(8)))
     assert text.startswith("At 3 of 3 layers")
     assert "at 2 over all of them; from" in text
-    assert text.endswith("changes by −35.2% to +0.0% (median +0.0%).")
+    assert text.endswith("changes by −35.2 % to +0.0 % (median +0.0 %).")
 
 
 def test_what_the_errors_leave_open_is_counted() -> None:
@@ -54,7 +54,7 @@ def test_what_the_errors_leave_open_is_counted() -> None:
 
 def test_scales_without_a_value_are_no_ends() -> None:
     cut = np.array([np.nan, 8.0, 8.0, 4.0, np.nan])
-    assert "changes by −50.0%" in said(curve(cut))
+    assert "changes by −50.0 %" in said(curve(cut))
     assert said(curve(np.full(4, np.nan))).endswith("at 0 over all of them.")
 
 
@@ -72,5 +72,5 @@ def test_no_statement_has_a_hyphen_for_a_minus() -> None:
         profile_of(DEEP), scales={"block_1": curve(FALLING)}, decimation={"block_1": part}
     )
     text = " ".join(scale_statements(profile))
-    assert "−20.0%" in text
+    assert "−20.0 %" in text
     assert not re.search(r"(?<![\w-])-\d", text)

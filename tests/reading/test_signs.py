@@ -39,5 +39,5 @@ def test_a_height_that_falls_with_size() -> None:
     heights = [Height("block_3", 0.2, value, 0.3) for value in (25.0, 20.0)]
     words = size_trend("peak", np.array([1e7, 1e8]), heights).words
     assert words == (
-        "peak: −5.00 ± 0.42 for a tenfold size, −20% from the smallest to the largest model."
+        "peak: −5.00 ± 0.42 for a tenfold size, −20 % from the smallest to the largest model."
     )

@@ -142,7 +142,7 @@ def test_models_table_and_lines(comparison: Comparison) -> None:
     assert table.rows[0][:3] == ("small", "6", "6")
     assert [row[4] for row in table.rows] == [height.layer for height in comparison.peaks]
     lines = comparison_lines(comparison)
-    assert lines[0].startswith("χ of small and <script>")
+    assert lines[0].startswith("By their shared neighbours (χ), small and <script>")
     assert lines[-1].startswith("A2 ")  # of two widths, and with a peak each
     assert [line.split(":")[0] for line in lines[-3:-1]] == ["peak", "plateau"]
     assert not any("\x1b" in line for line in lines)
@@ -197,7 +197,9 @@ def test_without_sizes_peaks_and_ckas_there_is_still_an_answer(tmp_path: Path) -
     keys = {chart.key for chart in comparison_charts(bare)}
     assert "overlap_1_2" in keys
     assert not {"heights_by_size", "cka_1_2"} & keys
-    assert [line.split(" of ")[0] for line in comparison_lines(bare)] == ["χ"]
+    assert [line.split(",")[0] for line in comparison_lines(bare)] == [
+        "By their shared neighbours (χ)"
+    ]
 
 
 def test_the_claim_on_sizes_is_not_told_of_models_of_one_size(comparison: Comparison) -> None:

@@ -119,7 +119,7 @@ def test_accessible_structure(page):
 
 def test_the_answer_and_its_three_questions(page):
     words = "".join(page.words)
-    for text in ("Use block_7", "Found", "Repeatability", "97%", "Useful", "When it misleads"):
+    for text in ("Use block_7", "Found", "Repeatability", "97 %", "Useful", "When it misleads"):
         assert text in words
     assert words.index("Use block_7") < words.index("Figures")
 

@@ -89,7 +89,7 @@ def test_the_interval_of_the_peak_is_shaded(training, charts):
     chart = charts["dynamics_mean_dimension"]
     [(_, [row])] = marks(chart, "rect")
     assert (row["from"], row["to"]) == pytest.approx((steps.places[0], steps.places[2]), rel=1e-5)
-    assert "95 %: 0 to 256" in chart.caption
+    assert "95 %: steps 0 to 256" in chart.caption
     labels = mean_dimension(training).axes[0].get_legend_handles_labels()[1]
     assert "95 %: the maximum lies here" in labels
 

@@ -33,7 +33,7 @@ def test_the_gain_has_the_error_of_a_difference(labelled, reading):
     told = answers(labelled, reading)
     assert told["Over the last layer"][0] == f"+{gain:.3f} ± 0.012"
     assert told["Found"][0] == "yes"
-    assert told["Repeatable"][0] == "97%"
+    assert told["Repeatable"][0] == "97 %"
     assert told["Useful"][0] == f"{values[7]:.3f} ± 0.012"
 
 

@@ -100,7 +100,7 @@ def test_texts_need_a_tokenizer(tmp_path):
 def test_a_foreign_language_is_refused(tmp_path):
     path = folder(tmp_path)
     lines = ["w1 w2 w3 nonsense", "w1 w2", "w3 w4"]
-    with pytest.raises(InputError, match=r"12.5% of the tokens \(1 of 8\) are unknown"):
+    with pytest.raises(InputError, match=r"12.5 % of the tokens \(1 of 8\) are unknown"):
         extract(path, read_samples(lines))
     assert extract(path, read_samples(lines), max_unknown=0.2).counts["unknown_tokens"] == 1
 

@@ -209,7 +209,7 @@ def test_residues_are_spaced_and_rare_ones_become_x(family):
     for text in ("MKUZOB", "M K U Z O B", "MKXXXX"):
         assert loaded.tokenizer(text)["input_ids"] == wanted
     assert any("letters are spaced; U, Z, O, B become X" in line for line in loaded.warnings)
-    with pytest.raises(InputError, match="are unknown to the tokenizer, more than 1%"):
+    with pytest.raises(InputError, match="are unknown to the tokenizer, more than 1 %"):
         extract(module, read_samples(["MKTAY", "mktay"]), tokenizer=protein_tokenizer(family))
 
 
@@ -223,7 +223,7 @@ def test_an_unknown_alphabet_is_an_error_beyond_one_percent(tmp_path):
     module = ENCODERS[0].build(pad_token_id=1, mask_token_id=31)
     words = esm_tokenizer(tmp_path)
     sequences = ["MKTAYIAKQR" * 3, "MKTAYIAKQR" * 3, "MKTAYIAKQR" * 3, "MKTAYIAKJ"]
-    with pytest.raises(InputError, match=r"1\.0% of the tokens \(1 of 99\) are unknown"):
+    with pytest.raises(InputError, match=r"1\.0 % of the tokens \(1 of 99\) are unknown"):
         extract(module, read_samples(sequences), tokenizer=words)
     sequences[3] = "MKTAYIAKQJ"
     hidden = extract(module, read_samples(sequences), tokenizer=words)

@@ -189,7 +189,7 @@ def test_repeated_last_tokens_are_named_and_warn_nobody(gpt: Path) -> None:
         warnings.simplefilter("error", GeometryWarning)
         got = partitions(gpt, texts, number=1, rows=80, corpora=["intact"], rank=1, k=5)
     assert (
-        "embedding: 1% of the rows are distinct, and only these have a dimension." in got.warnings
+        "embedding: 1 % of the rows are distinct, and only these have a dimension." in got.warnings
     )
     assert np.isnan(got.corpora["intact"].curves["dimension"].values[0, 0])
     assert got.peak() is None  # one partition has no error

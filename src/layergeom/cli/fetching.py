@@ -24,6 +24,7 @@ from layergeom.cli.options import (
 )
 from layergeom.cli.printing import print_json, progress_bar
 from layergeom.cli.training import revision_names, told_on_stderr
+from layergeom.written import percent
 
 if TYPE_CHECKING:
     from layergeom.tasks.cluster_plan import ClusterPlan
@@ -110,8 +111,8 @@ def _plan_lines(plan: Plan, workers: int) -> dict[str, str]:
     lines = {
         "model": f"{plan.parameters:,} parameters, {plan.layers} layers of {plan.width}",
         "rows": f"{plan.rows:,}",
-        "precision": f"dimension ± {plan.dimension_error:.1%} a layer; a dip below about "
-        f"{plan.smallest_difference:.0%} would not be found",
+        "precision": f"dimension ± {percent(plan.dimension_error, 1)} a layer; a dip below about "
+        f"{percent(plan.smallest_difference)} would not be found",
         "states": f"{size(plan.states)} on disk, neighbour lists {size(plan.lists)}",
         "disk": f"{size(plan.disk)} at the end (keep: {plan.keep}), {size(plan.peak_disk)} at most",
         "memory": f"{size(plan.memory)} ({weights}; geometry {size(plan.memory_search)})",

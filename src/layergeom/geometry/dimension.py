@@ -21,6 +21,7 @@ from layergeom.geometry.group_ratios import Ratios, distance_ratios
 from layergeom.geometry.lists import check_graph
 from layergeom.geometry.neighbors import NeighborGraph
 from layergeom.geometry.uncertainty import Estimate, adjacency, standard_error
+from layergeom.written import percent
 
 Fit: TypeAlias = Literal["ml", "linear", "censored"]
 Outliers: TypeAlias = Literal["keep", "dadapy"]
@@ -288,8 +289,8 @@ def warn_repeats(graph: NeighborGraph) -> None:
 def _warn_ties(share: float) -> None:
     if share > TIE_SHARE:
         warnings.warn(
-            f"{share:.1%} of the points have tied neighbours (mu = 1): the values are discrete, "
-            "and the dimension is not to be trusted.",
+            f"{percent(share, 1)} of the points have tied neighbours (mu = 1): the values are "
+            "discrete, and the dimension is not to be trusted.",
             GeometryWarning,
             stacklevel=4,
         )

@@ -19,7 +19,7 @@ from layergeom.geometry.leading import Direction, leading_direction
 from layergeom.geometry.rows import Rows
 from layergeom.geometry.spectrum_functions import FUNCTIONS, function_influences
 from layergeom.geometry.uncertainty import Estimate, same_point_error
-from layergeom.written import counted
+from layergeom.written import counted, percent
 
 DOMINANT_SHARE = 0.9  # of the variance carried by one coordinate, from which it is named
 
@@ -256,8 +256,8 @@ def _warn_dominant(variances: FloatArray) -> None:
     share = float(variances[worst] / variances.sum())
     if share > DOMINANT_SHARE and len(variances) > 2:
         warnings.warn(
-            f"coordinate {worst} carries {share:.1%} of the variance (a massive activation): "
-            "the anisotropy is that of this one coordinate.",
+            f"coordinate {worst} carries {percent(share, 1)} of the variance (a massive "
+            "activation): the anisotropy is that of this one coordinate.",
             GeometryWarning,
             stacklevel=3,
         )

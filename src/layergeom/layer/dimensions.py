@@ -23,6 +23,7 @@ from layergeom.geometry.uncertainty import Joined, adjacency, standard_error
 from layergeom.layer.measured import MeasuredLayer
 from layergeom.layer.settings import Settings
 from layergeom.profiles import ScaleCurve
+from layergeom.written import percent
 
 Z = 1.96  # standard errors by which the dimension of all points lies below that of half of them
 FITS: dict[str, tuple[Fit, float]] = {
@@ -68,9 +69,9 @@ def _tell_rounding(layer: MeasuredLayer, X: Points, graph: NeighborGraph) -> Non
     rounding = half_rounding(X, graph) if reach(graph) else None
     if rounding is not None and rounding.share > BLURS:
         layer.notes.append(
-            f"the numbers are those of {rounding.format}, whose rounding is {rounding.share:.1%} "
-            "of the distance to the nearest neighbour: dimension and neighbours are blurred; keep "
-            "states in float32."
+            f"the numbers are those of {rounding.format}, whose rounding is "
+            f"{percent(rounding.share, 1)} of the distance to the nearest neighbour: "
+            "dimension and neighbours are blurred; keep states in float32."
         )
 
 
@@ -132,9 +133,10 @@ def _tell_kin(layer: MeasuredLayer, graph: NeighborGraph) -> None:
     twins = near_twins(graph) if graph.k >= FEWEST_LISTED else None
     if twins is not None and twins.misleading:
         layer.notes.append(
-            f"{twins.share:.1%} of the distinct points have a near twin (r2/r1 > {twins.ratio:.1f}"
-            f", more than chance gives); the dimension is {twins.dimension.value:.1f} with them "
-            f"and {twins.dimension_without:.1f} without. {remedy}"
+            f"{percent(twins.share, 1)} of the distinct points have a near twin (r2/r1 > "
+            f"{twins.ratio:.1f}, more than chance gives); the dimension is "
+            f"{twins.dimension.value:.1f} with them and "
+            f"{twins.dimension_without:.1f} without. {remedy}"
         )
         return
     kin = families(graph)

@@ -26,6 +26,7 @@ from layergeom.layer.label_kinds import GivenLabels
 from layergeom.layer.measured import MeasuredLayer
 from layergeom.layer.settings import Settings
 from layergeom.states.hidden import HiddenStates, first_tokens
+from layergeom.written import percent
 
 SPECTRAL = (
     "anisotropy",
@@ -173,7 +174,7 @@ def _without_first(
     whole = layer.numbers["anisotropy"][0]
     if whole > SINK * found.value:
         layer.notes.append(
-            f"the first tokens of their samples, {first.mean():.1%} of the rows, carry the "
+            f"the first tokens of their samples, {percent(first.mean(), 1)} of the rows, carry the "
             f"anisotropy: {whole:.3f} with them and {found.value:.3f} without."
         )
 

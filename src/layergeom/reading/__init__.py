@@ -19,6 +19,7 @@ from layergeom.reading.recommend import (
     standing,
 )
 from layergeom.reading.scales import scale_statements
+from layergeom.written import percent
 
 __all__ = ["Phase", "Reading", "Recommendation", "read"]
 
@@ -76,7 +77,7 @@ def _sentence(choice: Recommendation, profile: Profile) -> str:
         )
     repeatable = "repeatable" if choice.repeatability >= REPEATABLE else "not repeatable"
     return (
-        f"Use {choice.layer}: found beyond error, {repeatable} ({choice.repeatability:.0%} of "
+        f"Use {choice.layer}: found beyond error, {repeatable} ({percent(choice.repeatability)} of "
         f"draws), usefulness {_usefulness(choice)}."
     )
 

@@ -15,7 +15,7 @@ from layergeom.profiles import Profile
 from layergeom.reading.phases import Curve
 from layergeom.reading.recommend import dimension_curve
 from layergeom.reading.turns import ties
-from layergeom.written import minus
+from layergeom.written import minus, percent
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def size_trend(what: str, sizes: FloatArray, heights: Sequence[Height]) -> Trend
     change = float((ends[1] - ends[0]) / ends[0])
     words = (
         f"{what}: {minus(f'{slope:+.2f}')} ± {error:.2f} for a tenfold size, "
-        f"{minus(f'{change:+.0%}')} from the smallest to the largest model."
+        f"{percent(change, signed=True)} from the smallest to the largest model."
     )
     return Trend(slope, error, change, words)
 

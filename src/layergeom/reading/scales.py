@@ -9,7 +9,7 @@ import numpy as np
 from layergeom.geometry.plateaus import PLATEAU_SCALES, PLATEAU_SPREAD
 from layergeom.geometry.scale_names import NEAREST, scale_words
 from layergeom.profiles import Profile, ScaleCurve
-from layergeom.written import counted, minus
+from layergeom.written import counted, percent
 
 SURE = 0.95  # share of the draws from which a plateau, or that there is none, is sure
 
@@ -42,8 +42,8 @@ def plateau_statement(profile: Profile) -> str:
     doubt = f"; {unsure} could be otherwise by their errors" if unsure else ""
     return (
         f"At {flat} of {counted(len(curves), 'layer', 'layers')} the dimension stays within "
-        f"{PLATEAU_SPREAD:.0%} over a part of the distances, {PLATEAU_SCALES} doublings of rank or "
-        f"more (a plateau{doubt}), at {whole} over all of them{_moves(curves)}."
+        f"{percent(PLATEAU_SPREAD)} over a part of the distances, {PLATEAU_SCALES} doublings of "
+        f"rank or more (a plateau{doubt}), at {whole} over all of them{_moves(curves)}."
     )
 
 
@@ -57,7 +57,8 @@ def _moves(curves: Sequence[ScaleCurve]) -> str:
 
 def _range(changes: Sequence[float]) -> str:
     least, most, middle = (
-        minus(f"{change:+.1%}") for change in (min(changes), max(changes), np.median(changes))
+        percent(change, 1, signed=True)
+        for change in (min(changes), max(changes), float(np.median(changes)))
     )
     return f"{least} to {most} (median {middle})"
 

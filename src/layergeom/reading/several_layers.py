@@ -6,9 +6,10 @@ import numpy as np
 from scipy.special import ndtr
 
 from layergeom.arrays import BoolArray, FloatArray
+from layergeom.written import percent
 
 LEVEL = 0.05  # chance that any layer counts where none differs
-CORRECTED = f"at the {LEVEL:.0%} level for all layers together (Holm)"
+CORRECTED = f"at the {percent(LEVEL)} level for all layers together (Holm)"
 
 
 def holm(p: FloatArray, level: float = LEVEL) -> BoolArray:

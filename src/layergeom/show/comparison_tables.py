@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from layergeom.tasks.cross_maps import CrossMap
 
 
+_MEASURED = {
+    "overlap": "their shared neighbours (χ)",
+    "cka": "debiased CKA",
+    "mutual_knn": "neighbours by cosine",
+}
+
+
 def comparison_tables(comparison: Comparison) -> tuple[Table, ...]:
     """Return the tables of the page: models, quantities over the depth, similarity maps."""
     names = depth_quantities(comparison)
@@ -119,9 +126,11 @@ def _best(comparison: Comparison, found: CrossMap) -> str:
     i, j = upwards.layers.index(found.best[0]), across.layers.index(found.best[1])
     value = with_error(float(found.values[i, j]), float(found.errors[i, j]), 3)
     level = "" if found.level is None else f", dealt at random {number(found.level.quantile, 2)}"
+    first, second = found.best
+    where = f"at {first}" if first == second else f"between {first} and {second}"
     return (
-        f"{SIMILARITY[found.quantity]} of {found.runs[0]} and {found.runs[1]} is largest between "
-        f"{found.best[0]} and {found.best[1]}: {value} (chance {number(found.chance, 2)}{level})."
+        f"By {_MEASURED[found.quantity]}, {found.runs[0]} and {found.runs[1]} are most alike "
+        f"{where}: {value} (chance {number(found.chance, 2)}{level})."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from layergeom.tasks.experiments import experiments
 from layergeom.tasks.protocols import Protocol
+from layergeom.written import percent
 
 
 def protocol_list(protocols: Sequence[Protocol]) -> list[str]:
@@ -72,7 +73,8 @@ def _dimension(recipe: Protocol) -> str:
     subsets = (
         "all points" if recipe.thinning == 1 else f"mean of {recipe.thinning} disjoint subsets"
     )
-    return f"TwoNN, {recipe.fit} fit of the lowest {recipe.fraction:.0%}, {subsets}"
+    fraction = 1.0 if recipe.fraction is None else recipe.fraction
+    return f"TwoNN, {recipe.fit} fit of the lowest {percent(fraction)}, {subsets}"
 
 
 def departure_lines(record: Mapping[str, Any]) -> list[str]:

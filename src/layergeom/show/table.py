@@ -13,7 +13,7 @@ from layergeom.geometry.audit import Audit
 from layergeom.show.atomic import replace_file
 from layergeom.show.cells import UNKNOWN, number, sparkline, visible, with_error
 from layergeom.show.quantities import QUANTITIES
-from layergeom.written import counted
+from layergeom.written import counted, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -296,4 +296,4 @@ def recommendation_facts(reading: Reading) -> list[tuple[str, str]]:
 def _repeatability(share: float) -> str:
     if math.isnan(share):
         return f"{UNKNOWN} (no minimum to repeat)"
-    return f"{share:.0%} of draws from the errors have their minimum here or at its ties"
+    return f"{percent(share)} of draws from the errors have their minimum here or at its ties"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from layergeom.reading.turns import Differences
 from layergeom.show.cells import UNKNOWN, visible, with_error
 from layergeom.show.quantities import quantity
-from layergeom.written import MINUS, minus
+from layergeom.written import MINUS, minus, percent
 
 if TYPE_CHECKING:
     from layergeom.profiles import Curve, Profile
@@ -47,7 +47,7 @@ def verdicts(profile: Profile, reading: Reading) -> tuple[Verdict, ...]:
 def _repeatable(share: float) -> Verdict:
     if math.isnan(share):
         return Verdict("Repeatable", UNKNOWN, "no minimum to repeat")
-    return Verdict("Repeatable", f"{share:.0%}", "of draws from the errors agree")
+    return Verdict("Repeatable", f"{percent(share)}", "of draws from the errors agree")
 
 
 def _useful(profile: Profile, layer: str) -> Verdict:

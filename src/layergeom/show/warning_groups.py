@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from layergeom.show.cells import visible
 
-_NUMBER = re.compile(r"\d[\d,.]*%?")
+_NUMBER = re.compile(r"\d[\d,.]*( ?%)?")
 _PLACE = re.compile(r"(?:[^:]{1,60}: )+")  # of a run, of layers
 _LISTED = 8
 
@@ -50,9 +50,9 @@ def warning_groups(warnings: Iterable[str]) -> tuple[WarningGroup, ...]:
 
     Examples
     --------
-    >>> told = ["block_1: 2.0% are twins.", "3 rows were cut.", "block_2: 1.5% are twins."]
+    >>> told = ["block_1: 2.0 % are twins.", "3 rows were cut.", "block_2: 1.5 % are twins."]
     >>> [group.line for group in warning_groups(told)]
-    ['block_1: 2.0% are twins. (Likewise block_2.)', '3 rows were cut.']
+    ['block_1: 2.0 % are twins. (Likewise block_2.)', '3 rows were cut.']
     """
     gathered: dict[str, list[str]] = {}
     for warning in warnings:

@@ -60,7 +60,7 @@ def sampled_rows(
     balanced = 0 < LEAST * len(classes) <= limit
     how = f"seed {seed}"
     if classes:
-        how += f", {'' if balanced else 'too few rows to be '}balanced over {len(classes)} labels"
+        how += f", {'' if balanced else 'too few rows to be '}balanced over {len(classes):,} labels"
     note = f"{limit:,} of {n:,} rows were sampled ({how}); max_samples='all' uses every row."
     return _balanced(n, labels if balanced else None, limit, seed), note
 

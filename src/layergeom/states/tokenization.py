@@ -12,7 +12,7 @@ from layergeom.arrays import BoolArray, IntArray
 from layergeom.errors import InputError
 from layergeom.states.sequences import Sequences
 from layergeom.states.windows import Frame, frame_of, in_windows
-from layergeom.written import counted
+from layergeom.written import counted, percent
 
 Long = Literal["truncate", "skip", "error", "window"]
 
@@ -217,9 +217,9 @@ def _unknown(ids: list[IntArray], special: list[BoolArray], tokenizer: Any, limi
     )
     if unknown > limits.unknown * words:
         raise InputError(
-            f"{unknown / words:.1%} of the tokens ({unknown} of {words}) are unknown to the "
-            f"tokenizer, more than {limits.unknown:.0%}; give data in its language and alphabet, "
-            "or allow more with max_unknown."
+            f"{percent(unknown / words, 1)} of the tokens ({unknown} of {words}) are unknown to "
+            f"the tokenizer, more than {percent(limits.unknown)}; give data in its language and "
+            "alphabet, or allow more with max_unknown."
         )
     return unknown
 

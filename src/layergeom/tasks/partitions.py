@@ -16,6 +16,7 @@ from layergeom.reading.repeated import RepeatedCurve, Repeats
 from layergeom.reading.verdicts import Claim
 from layergeom.tasks.common_scale import common_scale
 from layergeom.tasks.partition_curves import PartitionCurves
+from layergeom.written import percent
 
 Corpus: TypeAlias = Literal["intact", "shuffled", "untrained"]
 PAIRS = ("overlap_next", "imbalance_first", "imbalance_last", "imbalance_next")
@@ -147,7 +148,7 @@ def _chosen(ranks: Sequence[int], intact: FloatArray, rank: int | None) -> tuple
 def _repeated_rows(parts: Sequence[PartitionCurves], layers: Sequence[str]) -> list[str]:
     shares = np.array([np.array(part.distinct) / part.rows for part in parts]).mean(axis=0)
     return [
-        f"{layer}: {share:.0%} of the rows are distinct, and only these have a dimension."
+        f"{layer}: {percent(share)} of the rows are distinct, and only these have a dimension."
         for layer, share in zip(layers, shares.tolist(), strict=True)
         if share < FEW
     ]

@@ -33,6 +33,7 @@ from layergeom.tasks.cut_check import (
     speed,
 )
 from layergeom.version import VERSION
+from layergeom.written import percent
 
 RECORD = "truncation.json"
 AGREE = 1e-4  # of the largest state; the same operations on the same numbers give 0
@@ -117,7 +118,7 @@ class Truncation:
         weights, folder = (_before(sizes[0]) for sizes in (self.bytes, self.disk))
         return [
             f"{left} of {whole} blocks; the output is {self.emits}.",
-            f"{after:,} of {before:,} parameters ({after / before:.0%}).",
+            f"{after:,} of {before:,} parameters ({percent(after / before)}).",
             f"{self.bytes[1]:,} bytes of weights{weights}, {self.disk[1]:,} on the disk{folder}.",
             self._speed_line(),
             f"Checked on {self.rows} rows: differs by {self.difference:.1e} of the largest state.",
