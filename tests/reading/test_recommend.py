@@ -23,6 +23,7 @@ from courses import (
 )
 
 from layergeom.profiles import Profile
+from layergeom.reading import read
 from layergeom.reading.recommend import (
     Recommendation,
     dimension_curve,
@@ -232,6 +233,14 @@ def test_with_labels_the_refusal_points_to_them() -> None:
     assert "the labels are served best by block_2" in refused.reason
     assert refused.settle is not None
     assert "labels" in refused.settle
+
+
+def test_a_best_layer_by_chance_is_told_as_such() -> None:
+    profile = profile_of(RISING, labels=(0.2, 0.3, 0.4, 0.502, 0.5, 0.5))
+    refused = choose(profile)
+    assert refused.best_by_labels == "block_3"
+    assert "by the labels block_3 is best, but not beyond error" in refused.reason
+    assert read(profile).sentence.endswith("; by the labels block_3 is best, but not beyond error.")
 
 
 def test_too_few_layers_are_a_refusal() -> None:

@@ -14,6 +14,7 @@ from layergeom.reading.phases import Phase, phases
 from layergeom.reading.recommend import (
     REPEATABLE,
     Recommendation,
+    by_labels,
     dimension_curve,
     recommendation,
     standing,
@@ -70,7 +71,8 @@ def read(profile: Profile) -> Reading:
 
 def _sentence(choice: Recommendation, profile: Profile) -> str:
     if not choice.found:
-        served = "" if choice.best_by_labels is None else _served(choice)
+        best = choice.best_by_labels
+        served = "" if best is None else f"; {by_labels(profile, choice.layer, best)}"
         return (
             f"No layer stands out by geometry: use {choice.layer} meanwhile, "
             f"{standing(profile, choice.layer)}{served}."
@@ -86,12 +88,6 @@ def _usefulness(choice: Recommendation) -> str:
     if choice.useful.startswith("not tested"):
         return choice.useful
     return f"tested: {choice.useful}"
-
-
-def _served(choice: Recommendation) -> str:
-    if choice.best_by_labels == choice.layer:
-        return "; it also serves the labels best"
-    return f"; the labels are served best by {choice.best_by_labels}"
 
 
 def _statements(profile: Profile) -> tuple[str, ...]:

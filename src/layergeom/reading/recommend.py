@@ -145,7 +145,7 @@ def _refusal(profile: Profile, curve: Curve | None) -> Recommendation:
         f"names no layer; {layer} is {standing(profile, layer)}"
     )
     if best is not None:
-        reason += f", and the labels are served best by {best}"
+        reason += f", and {by_labels(profile, layer, best)}"
     return Recommendation(
         layer=layer,
         found=False,
@@ -257,6 +257,32 @@ def _best_by_labels(profile: Profile) -> str | None:
         return None
     values = profile.of_labels.values
     return profile.layers[int(np.nanargmax(values))] if np.isfinite(values).any() else None
+
+
+def by_labels(profile: Profile, layer: str, best: str) -> str:
+    """Say which layer the labels are for, ``layer`` or the ``best`` by their values.
+
+    The best of many layers is a little better by chance: it counts beyond the simultaneous 95 %
+    level over all pairs of layers.
+    """
+    if best == layer:
+        return "it also serves the labels best"
+    if _beyond_error(profile, layer, best):
+        return f"the labels are served best by {best}"
+    return f"by the labels {best} is best, but not beyond error"
+
+
+def _beyond_error(profile: Profile, layer: str, best: str) -> bool:
+    curve = profile.of_labels
+    if curve is None:
+        return False
+    V, pair = profile.covariance[curve.name], [profile.layers.index(key) for key in (layer, best)]
+    known = np.flatnonzero(np.isfinite(curve.values) & np.isfinite(np.diag(V)))
+    if not np.isin(pair, known).all():
+        return False
+    differ = Differences.of(V[np.ix_(known, known)])
+    at, top = np.searchsorted(known, pair)
+    return bool(np.ptp(curve.values[pair]) > differ.factor * differ.errors[at, top])
 
 
 def _useful(profile: Profile, layer: str) -> str:
