@@ -46,7 +46,7 @@ def test_plan_says_it_in_lines_and_in_json(main: Main, training_run: Path, token
     lines = dict(line.split(maxsplit=1) for line in out.splitlines())
     assert lines["rows"] == "50"
     error, dip = (100 * x for x in (dimension_error(50), smallest_difference(50)))
-    told = f"dimension ± {error:.1f}% a layer; a dip below about {dip:.0f}% would not be found"
+    told = f"dimension ± {error:.1f} % a layer; a dip below about {dip:.0f} % would not be found"
     assert lines["precision"] == told
     assert lines["checkpoints"] == "3, step0, step10, step100"
     assert lines["download"] == "0 B, at most 0 B for a checkpoint"

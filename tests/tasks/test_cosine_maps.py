@@ -61,7 +61,10 @@ def test_it_is_left_out_unless_asked_for(models: dict[str, dict[str, np.ndarray]
 
 
 def test_it_is_shown_and_written(found: Comparison, tmp_path: Path) -> None:
-    assert any(line.startswith("mNN, cosine of a and b") for line in comparison_lines(found))
+    assert any(
+        line.startswith("By neighbours by cosine (mNN), a and b are most alike")
+        for line in comparison_lines(found)
+    )
     [chart] = [c for c in comparison_charts(found) if c.key == "mutual_knn_1_2"]
     assert chart.quantities == ("mutual_knn",)
     paths = write_comparison(tmp_path, found)
@@ -110,7 +113,7 @@ def test_the_command_line_asks_for_it(
     options = ("--allow", "pooling", "--k", K, "--permutations", 0, "--cosine")
     code, out, err = main("compare", tmp_path / "mean", tmp_path / "first", *options)
     assert code == 0, err
-    assert "mNN, cosine of mean and first is largest" in out
+    assert "By neighbours by cosine (mNN), mean and first are most alike" in out
 
 
 def test_a_layer_without_directions_is_told(models: dict[str, dict[str, np.ndarray]]) -> None:

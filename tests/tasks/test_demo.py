@@ -67,7 +67,8 @@ def test_the_demo_is_the_real_path(
     assert profile.counts["rows"] == len(few)
     assert profile.layers[0] == "embedding"
     assert profile.layers[-1] == "final"
-    assert set(calls) == {f"checkpoint {name}" for name in SOME}
+    named = {name for name in calls if name.startswith("checkpoint")}
+    assert named == {f"checkpoint {name}" for name in SOME}
     learned = profile.label_overlap
     assert learned.chance is not None
     assert learned.values[1:].max() > 4 * learned.chance[0]

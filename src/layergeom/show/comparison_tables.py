@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _MEASURED = {
     "overlap": "their shared neighbours (χ)",
     "cka": "debiased CKA",
-    "mutual_knn": "neighbours by cosine",
+    "mutual_knn": "neighbours by cosine (mNN)",
 }
 
 
