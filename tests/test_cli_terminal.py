@@ -60,6 +60,19 @@ def test_progress_is_for_the_terminal_and_results_are_plain(
     assert not re.search(r"\x1b\[[0-9;]*3[0-9]", seen)  # NO_COLOR
 
 
+def test_what_begins_anew_has_a_remaining_time_again() -> None:
+    program = (
+        "import time; from layergeom.cli.printing import progress_bar\n"
+        "with progress_bar() as told:\n"
+        "    told(1, 100, 'rows of one'); told(100, 100, 'rows of one')\n"
+        "    for done in range(1, 9): told(done, 100, 'rows of two'); time.sleep(0.15)\n"
+    )
+    _, seen = on_terminal([sys.executable, "-c", program], NO_COLOR="1")
+    last = CONTROL.sub("", seen)[CONTROL.sub("", seen).rindex("rows of two") :]
+    assert re.search(r"8/100 +0:00:[01]\d", last)
+    assert "0:00:00" not in last
+
+
 @pytest.fixture(scope="module")
 def run(states_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")

@@ -201,11 +201,15 @@ def progress_bar(shown: bool = True) -> Iterator[Callable[[int, int, str], None]
         *columns, console=console, transient=True, disable=not (shown and console.is_terminal)
     ) as bar:
         tasks: dict[str, Any] = {}
+        counts: dict[str, int] = {}
 
         def report(done: int, total: int, what: str) -> None:
             stage = what.split()[0]
             if stage not in tasks:
                 tasks[stage] = bar.add_task(what, total=total)
+            elif done < counts[stage]:  # it begins anew, as for the next layer
+                bar.reset(tasks[stage])
+            counts[stage] = done
             bar.update(tasks[stage], completed=done, total=total, description=what)
 
         yield report
