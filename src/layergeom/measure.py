@@ -241,7 +241,7 @@ def check_rows(n: int, settings: Settings) -> None:
 def check_search(settings: Settings) -> None:
     """Raise an InputError if neighbours cannot be searched as asked here."""
     if settings.neighbors == "approximate":
-        approximate.library()
+        approximate.faiss_module()
 
 
 def check_samples(

@@ -101,7 +101,7 @@ def _admissible(row: int, others: IntArray, groups: IntArray | None) -> IntArray
 
 def _proposed(cloud: _plain.Cloud, wanted: int) -> Iterator[tuple[int, IntArray]]:
     """Yield the candidates of some rows at a time: number of the first, and (b, wanted)."""
-    faiss, starts = library(), range(0, len(cloud.X), BLOCK)
+    faiss, starts = faiss_module(), range(0, len(cloud.X), BLOCK)
     with _as_many_threads(faiss):
         index = faiss.IndexHNSWFlat(cloud.X.shape[1], LINKS)
         index.hnsw.efConstruction = BUILT
@@ -129,7 +129,7 @@ def _as_many_threads(faiss: Any) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def library() -> ModuleType:
+def faiss_module() -> ModuleType:
     """Return the library of the index; an InputError where it is not installed."""
     try:
         import faiss  # type: ignore[import-untyped,unused-ignore]
